@@ -1,0 +1,143 @@
+"""The course as a whole, run by papermill with the smoke preset, and what bad calls get."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from twodints_lib import cli, course, runs
+
+MICRO4 = Path(__file__).parents[2] / "shared" / "data" / "micro4"
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+NAMES = [p.stem for p in sorted(course.NOTEBOOKS.glob("[0-9]*.ipynb"))]
+
+
+def twodints(*args, **environment):
+    """The command in a process of its own, as a user calls it."""
+    clean = {k: v for k, v in os.environ.items() if k != "TWODINTS_PRESET"}
+    command = [sys.executable, "-m", "twodints_lib.cli", *args]
+    return subprocess.run(command, capture_output=True, text=True, env=clean | environment)
+
+
+@pytest.mark.parametrize("data", ["simulated", "micro4"])
+def test_the_whole_course_runs_and_leaves_its_results(data, tmp_path):
+    if data == "micro4" and not MICRO4.is_dir():
+        pytest.skip("micro4 is not on this machine")
+    place = str(MICRO4) if data == "micro4" else data
+    out = tmp_path / "out"
+    store = {"TWODINTS_RUNS": str(tmp_path / "runs")}
+    run = twodints("run", "--preset", "smoke", "--data", place, "--out", str(out), **store)
+    assert run.returncode == 0, run.stderr
+    assert "make course PRESET=laptop" in run.stdout and "no result" in run.stdout
+    for name in NAMES:
+        book = nbformat.read(out / f"{name}.ipynb", as_version=4)
+        assert all(c.get("execution_count") for c in book.cells if c.cell_type == "code"), name
+        page = (out / "html" / f"{name}.html").read_text()
+        assert "<script src=" not in page and "import(" not in page and 'src="http' not in page
+        assert page.count("<img alt=") == page.count("<img ") and 'alt=""' not in page
+    record = json.loads((out / "course.json").read_text())
+    assert record["data"] == data and record["is_result"] is False and record["data_hash"]
+    assert [n["notebook"] for n in record["notebooks"]] == NAMES
+    assert max(n["peak_gib"] for n in record["notebooks"]) < 6
+    assert {n["kind"] for n in record["networks"]} >= {"unet", "segresnet", "supernet", "derived"}
+    with open(out / "results.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(record["networks"]) and {r["is_result"] for r in rows} == {"False"}
+    assert "no result" in (out / "results.md").read_text()
+    figures = [
+        o for c in book.cells for o in c.get("outputs", []) if "text/html" in o.get("data", {})
+    ]
+    assert any("smoke run" in o["data"]["text/html"] for o in figures)
+
+
+def test_a_folder_of_ones_own_needs_no_modalities(tiny_folder, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "modality.csv").unlink()
+    only = [word for n in ("00", "01", "02", "07") for word in ("--only", n)]
+    run = twodints("run", "--data", str(folder), *only, TWODINTS_RUNS=str(tmp_path / "runs"))
+    assert run.returncode == 0, run.stderr
+    record = tmp_path / "runs" / "course-smoke-mine" / "run-00-01-02-07.json"
+    networks = json.loads(record.read_text())["networks"]
+    assert [list(n["per_modality"]) for n in networks] == [["unknown"], ["unknown"]]
+
+
+def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
+    import papermill
+
+    monkeypatch.delenv("TWODINTS_PRESET", raising=False)
+    monkeypatch.chdir(tmp_path)  # from a folder that is not the checkout
+    source = next(course.NOTEBOOKS.glob("05*.ipynb"))
+    values = {"preset": "smoke", "seed": 7}
+    papermill.execute_notebook(str(source), "out.ipynb", values, progress_bar=False)
+    text = Path("out.ipynb").read_text()
+    assert "seed 7" in text and "smoke" in text
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [(["--preset", "fast"], "fast"), (["--data", "nowhere"], "nowhere"), (["--only", "99"], "99"),
+     (["-p", "epochs", "3"], "epochs"), (["-p", "seed", "x"], "seed"),
+     (["-p", "seed", "-3"], "seed"), (["--only", "05", "-p", "patch", "50"], "patch"),
+     (["-p", "arch_rate", "-1"], "arch_rate"),
+     (["--only", "02", "-p", "baseline_epochs", "3"], "baseline_epochs"),
+     (["--only", "03", "-p", "patch", "40"], "patch")],
+    ids=lambda a: " ".join(a) if isinstance(a, list) else "",
+)  # fmt: skip
+def test_a_bad_call_is_refused_before_anything_starts(args, word, tmp_path, capsys, own_runs):
+    out = tmp_path / "out"
+    assert cli.main(["run", *args, "--out", str(out)]) == 2
+    said = capsys.readouterr()
+    assert word in said.err and said.err.count("\n") == 1
+    assert not out.exists() and "[1/" not in said.out
+
+
+def test_a_failed_notebook_is_kept_under_a_name_that_says_so(
+    tmp_path, monkeypatch, own_runs, capsys
+):
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    cells = ['preset: str = "smoke"\ndata: str = "simulated"', "print('before')", "1 / 0"]
+    book.cells = [nbformat.v4.new_code_cell(c) for c in cells]
+    book.cells[0].metadata["tags"] = ["parameters"]
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    nbformat.write(book, folder / "00_broken.ipynb")
+    monkeypatch.setattr(course, "NOTEBOOKS", folder)
+    out = tmp_path / "out"
+    assert cli.main(["run", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "00_broken.ipynb" in said and "ZeroDivisionError" in said and "failed" in said
+    assert [p.name for p in out.glob("*.ipynb")] == ["00_broken.failed.ipynb"]
+    assert "before" in (out / "00_broken.failed.ipynb").read_text()
+    assert not (out / "course.json").exists()
+
+
+def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
+    source = course.NOTEBOOKS / f"{NAMES[2]}.ipynb"
+    executed = nbformat.read(source, as_version=4)
+    extra = nbformat.v4.new_code_cell("seed = 3", metadata={"tags": ["injected-parameters"]})
+    executed.cells.insert(3, extra)
+    executed.metadata["papermill"] = {"duration": 1}
+    done, home = tmp_path / "done", tmp_path / "home"
+    done.mkdir()
+    home.mkdir()
+    nbformat.write(executed, done / source.name)
+    (home / source.name).write_bytes(source.read_bytes())
+    monkeypatch.setattr(course, "NOTEBOOKS", home)
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    runs.write_json(done / "course.json", {"preset": "laptop", "data": "simulated"})
+    course.refresh(done)
+    assert (tmp_path / "records" / "course-laptop-simulated.json").is_file()
+    again = nbformat.read(home / source.name, as_version=4)
+    assert again == nbformat.read(source, as_version=4)
+
+
+def test_runs_dir_follows_its_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWODINTS_RUNS", str(tmp_path))
+    assert runs.runs_dir() == tmp_path

@@ -1,0 +1,111 @@
+"""The committed notebooks: one template, real outputs, nothing too large, nothing foreign."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from twodints_lib import course, report
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BOOKS = {p.name: nbformat.read(p, as_version=4) for p in PATHS}
+every = pytest.mark.parametrize("name", BOOKS)
+
+
+def code(name):
+    return [c for c in BOOKS[name].cells if c.cell_type == "code"]
+
+
+def texts(name):
+    return [c.source for c in BOOKS[name].cells if c.cell_type == "markdown"]
+
+
+def pictures(name):
+    return [o for c in code(name) for o in c.outputs if "image/png" in o.get("data", {})]
+
+
+def test_there_are_nine():
+    assert [n[:2] for n in BOOKS] == [f"{i:02}" for i in range(9)]
+
+
+@every
+def test_three_bullets_open_and_are_mirrored_at_the_end(name):
+    opening, closing = texts(name)[0], texts(name)[-1]
+    first, last = (
+        re.findall(r"^\* .*?\*\*(.+?)\*\*", t.split("## References")[0], re.M)
+        for t in (opening, closing)
+    )
+    assert len(first) == len(last) == 3
+    assert [w.lower() for w in first] == [w.lower() for w in last]
+    assert "## References" in closing and "* " in closing.split("## References")[1]
+
+
+@every
+def test_parameters_are_typed_literals_with_a_comment(name):
+    tagged = [c for c in code(name) if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    lines = tagged[0].source.splitlines()
+    for line, node in zip(lines, ast.parse(tagged[0].source).body, strict=True):
+        assert isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
+        assert type(node.value.value).__name__ == node.annotation.id
+        assert len(line.split("#", 1)[1]) > 15
+    known = course.parameters_of(ROOT / "notebooks" / name)
+    assert {"preset", "data", "seed"} <= set(known)
+
+
+@every
+def test_outputs_are_those_of_a_laptop_run_without_errors(name):
+    counts = [c.execution_count for c in code(name)]
+    assert all(counts) and counts == sorted(counts)
+    outputs = [o for c in code(name) for o in c.outputs]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    page = nbformat.writes(BOOKS[name])
+    assert "laptop · simulated · seed 2022" in page and "smoke run" not in page
+    assert "papermill" not in BOOKS[name].metadata
+    assert (ROOT / "notebooks" / name).stat().st_size < 2**20
+
+
+@every
+def test_every_figure_can_be_read_aloud_and_is_interpreted(name):
+    assert len(pictures(name)) >= 1
+    for output in pictures(name):
+        alt = output.metadata["image/png"]["alt"]
+        assert len(alt) >= 20 and output.data["text/plain"] == alt
+    assert sum(t.startswith("**What to see.**") for t in texts(name)) >= 1
+
+
+@every
+def test_checked_cells_have_something_to_check(name):
+    for cell in code(name):
+        if "nbval-check-output" in cell.metadata.get("tags", []):
+            assert cell.execution_count and cell.outputs
+            assert not any("image/png" in o.get("data", {}) for o in cell.outputs)
+
+
+def test_some_cells_are_checked():
+    tags = [c.metadata.get("tags", []) for name in BOOKS for c in code(name)]
+    assert sum("nbval-check-output" in t for t in tags) >= 6
+
+
+@every
+def test_cells_are_short_and_end_plainly(name):
+    for cell in code(name):
+        assert len(cell.source.splitlines()) <= 24, cell.source[:80]
+        assert not cell.source.rstrip().endswith(";")
+
+
+def test_no_machine_shows_through():
+    pages = {n: nbformat.writes(b) for n, b in BOOKS.items()}
+    pages |= {str(p): p.read_text() for p in ROOT.glob("records/*.json")}
+    for name, page in pages.items():
+        found = re.search(r"(?<![\w./])/(home|root|tmp|work|Users)/\w+", page)
+        assert not found, (name, found)
+
+
+def test_the_readmes_preset_table_is_the_records():
+    rows = report.preset_rows(report.course_records())
+    assert len(rows) >= 3
+    assert report.markdown(report.PRESET_HEADER, rows) in (ROOT / "README.md").read_text()

@@ -1,0 +1,219 @@
+"""Training: it learns, keeps the best, stops early, and survives being killed."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from twodints_lib import derive, manifest, patches, presets, runs, search, space, train
+from twodints_lib.errors import InputError
+
+RECIPE = train.Recipe(
+    patch=32, batch=4, epochs=3, learning_rate=2e-3, patience=9, val_start=1, val_every=1
+)
+SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tiny_folder):
+    found = manifest.open_data(tiny_folder)
+    return patches.load_samples(found.split("train")), patches.load_samples(found.split("val"))
+
+
+def fresh(seed=0):
+    torch.manual_seed(seed)
+    return derive.build(SPEC)
+
+
+def fit(data, folder, recipe=RECIPE, net=None, **more):
+    net = net or fresh()
+    folder.mkdir(exist_ok=True)
+    return net, train.fit(net, *data, recipe, 0, folder, say=lambda _: None, **more)
+
+
+def equal(a, b):
+    return all(
+        torch.equal(x, y)
+        for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
+
+
+def test_it_learns(data, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=25, val_start=25, learning_rate=1e-2)
+    _, history = fit(data, tmp_path, recipe)
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert history[-1]["dice"] > 0.3
+
+
+def test_same_seed_same_weights(data, tmp_path):
+    a, first = fit(data, tmp_path / "a")
+    b, second = fit(data, tmp_path / "b")
+    assert equal(a, b)
+    assert [r["loss"] for r in first] == [r["loss"] for r in second]
+    assert not equal(a, fit(data, tmp_path / "c", net=fresh(1))[0])
+
+
+def test_the_best_weights_are_kept(data, tmp_path, monkeypatch):
+    scores = iter([0.2, 0.6, 0.4])
+    kept = []
+    monkeypatch.setattr(train.predict, "mean_class_dice", lambda net, *_: _note(net, kept, scores))
+    net, _ = fit(data, tmp_path)
+    best = kept[1]
+    assert all(torch.equal(v, best[k]) for k, v in net.state_dict().items())
+
+
+def _note(net, kept, scores):
+    kept.append({k: v.clone() for k, v in net.state_dict().items()})
+    return next(scores)
+
+
+def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
+    scores = iter([0.1, 0.5, *[0.3] * 50])
+    monkeypatch.setattr(train.predict, "mean_class_dice", lambda *_: next(scores))
+    recipe = dataclasses.replace(RECIPE, epochs=30, patience=3)
+    _, history = fit(data, tmp_path, recipe)
+    assert len(history) == 2 + 3
+
+
+def test_validation_comes_when_the_recipe_says(data, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=7, val_start=2, val_every=3)
+    _, history = fit(data, tmp_path, recipe)
+    assert [r["epoch"] for r in history if r["dice"] is not None] == [2, 5, 7]
+
+
+def test_cosine_ends_near_zero_and_alphas_have_their_own_rate():
+    recipe = dataclasses.replace(RECIPE, epochs=10, schedule="cosine")
+    factors = [train.rate_factor(recipe, e) for e in range(1, 11)]
+    assert factors[0] == 1 and factors[-1] < 0.03 and factors == sorted(factors, reverse=True)
+    assert train.rate_factor(RECIPE, 3) == 1
+    groups = train.optimiser(fresh(), dataclasses.replace(RECIPE, arch_rate=0.5)).param_groups
+    assert [g["lr"] for g in groups] == [2e-3, 0.5]
+    assert len(groups[1]["params"]) == 2
+
+
+def test_loss_is_monais_dice_ce_with_background(data, tmp_path, monkeypatch):
+    seen = {}
+    original = train.DiceCELoss
+    monkeypatch.setattr(train, "DiceCELoss", lambda **k: seen.update(k) or original(**k))
+    fit(data, tmp_path, dataclasses.replace(RECIPE, epochs=1))
+    assert seen == {"include_background": True, "to_onehot_y": True, "softmax": True}
+
+
+def test_an_exploding_loss_is_named(data, tmp_path):
+    net = fresh()
+    with torch.no_grad():
+        net.stem_finals[1].bias[:] = float("nan")
+    with pytest.raises(InputError, match="learning_rate"):
+        fit(data, tmp_path, net=net)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_stopped_and_resumed_equals_uninterrupted(data, tmp_path, precision):
+    recipe = dataclasses.replace(RECIPE, epochs=4, arch_rate=0.05, precision=precision)
+    whole, _ = fit(data, tmp_path / "whole", recipe)
+
+    class Stop(Exception):
+        pass
+
+    def stop_after_two(net):
+        stop_after_two.epochs += 1
+        if stop_after_two.epochs == 3:
+            raise Stop
+        return {}
+
+    stop_after_two.epochs = 0
+    with pytest.raises(Stop):
+        fit(data, tmp_path / "cut", recipe, watch=stop_after_two)
+    resumed, history = fit(data, tmp_path / "cut", recipe, net=fresh(99))
+    assert equal(whole, resumed) and [r["epoch"] for r in history] == [1, 2, 3, 4]
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+from twodints_lib import manifest, presets, runs, search
+preset = presets.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
+setup = runs.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+print(search.search_supernet(setup), flush=True)
+"""
+
+
+def test_a_killed_search_goes_on_to_the_same_weights(tiny_folder, tmp_path):
+    def start(place):
+        environment = os.environ | {"TWODINTS_RUNS": str(tmp_path / place)}
+        environment.pop("TWODINTS_PRESET", None)
+        command = [sys.executable, "-c", KILLED, str(tiny_folder)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    killed = start("killed")
+    deadline = time.time() + 120
+    while not list((tmp_path / "killed").glob("store/*/last.pt")) and time.time() < deadline:
+        time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not list((tmp_path / "killed").glob("store/*/record.json"))
+    folders = []
+    for place in ("killed", "whole"):
+        out, _ = start(place).communicate(timeout=240)
+        folders.append(Path(out.splitlines()[-1]))
+        assert ("goes on after epoch" in out) == (place == "killed")
+    a, b = (torch.load(f / "best.pt", weights_only=True) for f in folders)
+    assert all(torch.equal(a[k], b[k]) for k in b)
+    losses = [[r["loss"] for r in runs.read_json(f / "history.json")["history"]] for f in folders]
+    assert losses[0] == losses[1]
+
+
+def test_a_run_is_recorded_and_found_again(tiny_setup, own_runs):
+    said = []
+    first = train.train_network(tiny_setup, SPEC, 2, say=said.append)
+    record = runs.read_json(first / "record.json")
+    for name in ("preset", "parameters", "seed", "data_hash", "commit", "versions", "hardware"):
+        assert record[name]
+    assert record["seconds"] > 0 and record["is_result"] is False
+    assert record["metrics"]["network_parameters"] == space.count_parameters(derive.build(SPEC))
+    assert len(record["metrics"]["per_image"]) == 4
+    left = {p.name for p in first.iterdir()}
+    assert left == {".lock", "best.pt", "history.json", "record.json"}
+    again = train.train_network(tiny_setup, SPEC, 2, say=said.append)
+    assert again == first and "found" in said[-1]
+    assert train.train_network(tiny_setup, SPEC, 1, say=said.append) != first
+
+
+def test_two_at_once_train_it_once(tiny_setup):
+    said = []
+    with ThreadPoolExecutor(2) as pool:
+        calls = [
+            pool.submit(train.train_network, tiny_setup, SPEC, 1, say=said.append) for _ in "ab"
+        ]
+    assert calls[0].result() == calls[1].result()
+    assert sum("found" in line for line in said) == 1
+
+
+def test_search_and_derived_network_end_to_end(tiny_setup):
+    quiet = {"say": lambda _: None}
+    supernet = search.search_supernet(tiny_setup, **quiet)
+    history = runs.read_json(supernet / "history.json")["history"]
+    paths, operations = search.path_history(history), search.operation_history(history)
+    assert paths.shape == (2, 2, 4) and operations.shape == (2, 2, 4, 2)
+    np.testing.assert_allclose(operations.sum(-1), 1)
+    assert (paths[0] != paths[1]).any()  # the alphas learn
+    derived = search.train_derived(tiny_setup, **quiet)
+    spec = runs.read_json(derived / "record.json")["parameters"]["spec"]
+    assert spec["code"] == search.found_code(supernet)
+
+
+def test_a_patch_the_network_cannot_take_is_refused_before_training(tiny_folder, own_runs):
+    preset = presets.load("smoke", patch=36)
+    setup = runs.Setup(preset, manifest.open_data(tiny_folder), 1)
+    with pytest.raises(InputError, match="patch=36"):
+        train.train_network(setup, {"kind": "unet"}, 1)
+    assert not own_runs.exists()

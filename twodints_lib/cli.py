@@ -1,0 +1,167 @@
+"""The command `twodints`: data, run, segment, evaluate, table."""
+
+import argparse
+import json
+import sys
+
+from twodints_lib import __version__
+from twodints_lib.errors import InputError
+
+
+def main(argv=None) -> int:
+    """Run one command; 0 when it did what was asked, 2 after bad input, 1 after a failed check."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except InputError as error:
+        print(f"twodints: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("twodints: interrupted; call it again and it goes on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="twodints", description="The 2DiNTS course at a prompt.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="execute notebooks by papermill")
+    run.add_argument("--preset", default="smoke", help="smoke, laptop or paper (default: smoke)")
+    run.add_argument("--data", default="simulated", help="a data set's name or a folder of yours")
+    run.add_argument(
+        "--only", action="append", default=[], metavar="NN", help="e.g. 05; repeatable"
+    )
+    run.add_argument(
+        "-p", dest="given", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+    )
+    run.add_argument(
+        "--out", help="where to leave the executed notebooks (default: runs/course-...)"
+    )
+    run.add_argument("--refresh", action="store_true", help="renew committed notebooks and records")
+    run.set_defaults(run=_run)
+
+    data = commands.add_parser("data", help="list, fetch, verify or make data sets")
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="what there is").set_defaults(run=_data_list)
+    for name, action, text in (
+        ("fetch", _data_fetch, "download a data set into the cache"),
+        ("verify", _data_verify, "check every file's hash"),
+        ("make", _data_make, "build a data set from what is on this machine"),
+    ):
+        command = actions.add_parser(name, help=text)
+        command.add_argument(
+            "name", help="a data set's name" + (" or a folder" * (name == "verify"))
+        )
+        if name == "fetch":
+            command.add_argument(
+                "--mirror", help="a folder, file:// or http(s) address to take it from"
+            )
+        if name != "verify":
+            command.add_argument(
+                "--from", dest="source", help="a folder that has the sources or the set"
+            )
+        command.set_defaults(run=action)
+
+    segment = commands.add_parser("segment", help="write instance labels for images")
+    segment.add_argument("images", nargs="+", help="image files or folders of them")
+    segment.add_argument("-o", "--out", required=True, help="folder for <name>_label.tiff")
+    segment.add_argument(
+        "--model", help="folder of a training run (default: the best trained network)"
+    )
+    segment.set_defaults(run=_segment)
+
+    evaluate = commands.add_parser("evaluate", help="score label files by the challenge's F1")
+    evaluate.add_argument("pred_dir")
+    evaluate.add_argument("truth_dir")
+    evaluate.add_argument(
+        "--threshold", type=float, default=0.5, help="IoU of a match (default: 0.5)"
+    )
+    evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    evaluate.set_defaults(run=_evaluate)
+
+    table = commands.add_parser("table", help="print a table")
+    table.add_argument("name", choices=("parameters", "presets", "cells"))
+    table.add_argument(
+        "--data", default="simulated", help="for cells: a data set's name or a folder"
+    )
+    table.add_argument("--save", help="for cells: write the numbers as a record to this file")
+    table.set_defaults(run=_table)
+    return parser
+
+
+def _run(args):
+    from twodints_lib import course
+
+    out = course.run_course(args.preset, args.data, args.only, dict(args.given), args.out)
+    if args.refresh:
+        course.refresh(out)
+
+
+def _data_list(args):
+    from twodints_lib import fetch
+
+    fetch.list_data()
+
+
+def _data_fetch(args):
+    from twodints_lib import fetch
+
+    fetch.fetch(args.name, mirror=args.mirror, source=args.source)
+
+
+def _data_verify(args):
+    from twodints_lib import fetch
+
+    return 1 if fetch.verify(args.name) else 0
+
+
+def _data_make(args):
+    from twodints_lib import fetch
+
+    fetch.make(args.name, source=args.source)
+
+
+def _segment(args):
+    from twodints_lib.predict import segment_files
+
+    segment_files(args.images, args.out, args.model)
+
+
+def _evaluate(args):
+    from twodints_lib.metrics import evaluate
+
+    result = evaluate(args.pred_dir, args.truth_dir, args.threshold)
+    if args.json:
+        print(json.dumps(result, indent=1))
+        return
+    for row in result["per_image"]:
+        print(f"{row['name']:<28} {row['tp']:>5} of {row['n_true']:>5} found  F1 {row['f1']:.4f}")
+    for name, f1 in result["per_modality"].items():
+        print(f"{name:<28} mean F1 {f1:.4f}")
+    for name in result["missing"]:
+        print(f"{name}: no prediction, counted as empty", file=sys.stderr)
+    print(f"mean F1 {result['mean_f1']:.4f}, median F1 {result['median_f1']:.4f}")
+
+
+def _table(args):
+    from twodints_lib import report, runs
+    from twodints_lib.draw import text_table
+
+    if args.name == "presets":
+        print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
+        return 0
+    if args.name == "cells":
+        setup = runs.begin("laptop", args.data, 2022)
+        statistics = report.measure_cells(setup.dataset)
+        print(text_table(report.CELL_HEADER, report.cell_rows(statistics)))
+        if args.save:
+            runs.write_json(args.save, runs.record(setup, {"table": "cells"}, statistics, 0))
+        return 0
+    rows = report.parameter_rows()
+    print(text_table(report.PARAMETER_HEADER, rows))
+    return 0 if all(row[-1] == "yes" for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""Run the course's notebooks by papermill, strictly, and gather what they leave."""
+
+import csv
+import dataclasses
+import os
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from twodints_lib import presets, report, runs, search, space
+from twodints_lib.errors import InputError
+
+NOTEBOOKS = runs.ROOT / "notebooks"
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def chosen(only: list[str]) -> list[Path]:
+    """The notebooks whose name starts with one of the given prefixes, all by default."""
+    every = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    for prefix in only:
+        if not any(p.name.startswith(prefix) for p in every):
+            names = ", ".join(p.stem for p in every)
+            raise InputError(f"--only {prefix}: no notebook starts so; there are {names}.")
+    return [p for p in every if not only or any(p.name.startswith(x) for x in only)]
+
+
+def parameters_of(notebook: Path) -> dict[str, type]:
+    """Names and types in a notebook's parameters cell."""
+    from papermill import inspect_notebook
+
+    found = inspect_notebook(str(notebook))
+    return {name: TYPES[p["inferred_type_name"]] for name, p in found.items()}
+
+
+def typed(name: str, text: str, wanted: type):
+    """The text of a -p option as the type the notebook declares."""
+    try:
+        if wanted is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return wanted(text)
+    except (ValueError, KeyError):
+        raise InputError(f"-p {name} {text}: must be {wanted.__name__}.") from None
+
+
+def plan(notebooks, preset: str, data: str, given: dict[str, str]) -> dict[Path, dict]:
+    """Parameters of each notebook, or an InputError before anything runs.
+
+    A name must exist in at least one of the notebooks; each takes those that it declares.
+    """
+    declared = {n: parameters_of(n) for n in notebooks}
+    known = sorted({name for d in declared.values() for name in d})
+    for name in given:
+        if name not in known:
+            raise InputError(f"-p {name}: no such parameter here; known are {', '.join(known)}.")
+    folder = Path(data)
+    data = str(folder.resolve()) if folder.is_dir() else data  # notebooks run in their own folder
+    fixed = {"preset": preset, "data": data}
+    jobs = {}
+    for notebook, types in declared.items():
+        chosen = {k: typed(k, v, types[k]) for k, v in given.items() if k in types}
+        jobs[notebook] = {k: v for k, v in fixed.items() if k in types} | chosen
+    return jobs
+
+
+def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, say=print) -> Path:
+    """Execute notebooks; leave executed copies, HTML, a results table and course.json in `out`.
+
+    A notebook that fails keeps its partial copy as NAME.failed.ipynb and stops the course with an
+    InputError that quotes the error. Finished notebooks stay.
+    """
+    given = dict(given or {})
+    jobs = plan(chosen(list(only)), preset, data, given)
+    os.environ.pop("TWODINTS_PRESET", None)  # the preset asked for here must win
+    os.environ["TWODINTS_HEADLESS"] = "1"  # no sliders where nobody can move them
+    setup = _setup(preset, data, jobs)
+    preset, data = setup.preset.name, setup.dataset.name
+    out = Path(out) if out else runs.runs_dir() / f"course-{preset}-{data}"
+    (out / "html").mkdir(parents=True, exist_ok=True)
+    done = []
+    for i, (notebook, parameters) in enumerate(jobs.items(), 1):
+        say(f"[{i}/{len(jobs)}] {notebook.name}")
+        seconds, peak = _execute(notebook, parameters, out, say)
+        done.append({"notebook": notebook.stem, "seconds": round(seconds, 1), "peak_gib": peak})
+        say(f"      {seconds:.0f} s, {peak:.1f} GB")
+    networks = _networks(setup)
+    record = runs.record(setup, given, {}, sum(d["seconds"] for d in done))
+    name = "course.json" if not only else f"run-{'-'.join(only)}.json"
+    runs.write_json(out / name, record | {"notebooks": done, "networks": networks})
+    _write_results(out, setup, networks)
+    _farewell(out, setup, done, say)
+    return out
+
+
+def _setup(preset: str, data: str, jobs) -> runs.Setup:
+    """The setup of the notebooks' parameters; refuses what would only fail in the middle."""
+    values = {"seed": 2022, "preset": preset, "data": data}
+    for parameters in jobs.values():
+        values |= parameters
+    names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(presets.Preset)}
+    setup = runs.begin(**{k: v for k, v in values.items() if k in names})
+    space.check_patch(setup.preset.patch, search.supernet_spec(setup.preset))
+    if any(notebook.name[:2] in ("03", "08") for notebook in jobs):
+        space.check_patch(setup.preset.patch, {"kind": "unet"})
+    for split in (setup.train, setup.val):
+        split()
+    return setup
+
+
+def _execute(notebook: Path, parameters: dict, out: Path, say) -> tuple[float, float]:
+    """Run one notebook; returns its seconds and its kernel's peak memory in GiB."""
+    import papermill
+
+    partial, failed = out / f".{notebook.stem}.ipynb", out / f"{notebook.stem}.failed.ipynb"
+    failed.unlink(missing_ok=True)
+    start = time.perf_counter()
+    with _PeakMemory() as peak:
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(partial),
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=str(NOTEBOOKS),
+                progress_bar=False,
+                stdout_file=_Progress(say),
+            )
+            os.replace(partial, out / notebook.name)
+        except papermill.PapermillExecutionError as error:
+            os.replace(partial, failed)
+            raise InputError(
+                f"{notebook.name}: stopped in cell {error.exec_count} with {error.ename}: "
+                f"{error.evalue} The partial copy is {failed}."
+            ) from None
+        finally:
+            partial.unlink(missing_ok=True)
+    _to_html(out / notebook.name, out / "html" / f"{notebook.stem}.html")
+    return time.perf_counter() - start, round(peak.gib, 2)
+
+
+class _Progress:
+    """Passes a notebook's training lines on while it runs, and nothing else of its output."""
+
+    def __init__(self, say):
+        self.say = say
+
+    def write(self, text):
+        for line in text.splitlines():
+            if line.startswith("epoch ") and "left" in line:
+                self.say(f"      {line}")
+
+    def flush(self):
+        pass
+
+
+def _to_html(notebook: Path, target: Path):
+    """A page that needs no network: no script from elsewhere, figures inside."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="course",
+        extra_template_basedirs=[str(Path(__file__).parent / "templates")],
+    )
+    body, _ = exporter.from_filename(str(notebook))
+    target.write_text(body)
+
+
+class _PeakMemory:
+    """Highest resident memory of this process's children while the block runs."""
+
+    def __enter__(self):
+        self.gib, self._stop = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self):
+        me = psutil.Process()
+        while not self._stop.wait(0.3):
+            total = 0
+            for child in me.children(recursive=True):
+                try:
+                    total += child.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.gib = max(self.gib, total / 2**30)
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+
+def _networks(setup) -> list[dict]:
+    """The scores of every network trained with this preset, data and seed."""
+    found = []
+    for path in sorted((runs.runs_dir() / "store").glob("*/record.json")):
+        r = runs.read_json(path)
+        same = (r["preset"], r["data_hash"], r["seed"])
+        if same != (setup.preset.name, setup.dataset.hash, setup.seed):
+            continue
+        scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
+        kind = r["parameters"]["spec"]["kind"]
+        row = dict(zip(report.RESULT_HEADER, report.result_row(r), strict=True))
+        found.append({"kind": kind, "run": path.parent.name, "row": row} | scores)
+    return found
+
+
+def _write_results(out: Path, setup, networks):
+    """results.csv and results.md, labelled with the preset."""
+    rows = [n["row"].values() for n in networks]
+    label = "" if setup.preset.is_result else "Smoke run: these numbers are no result.\n\n"
+    text = f"{label}{report.markdown(report.RESULT_HEADER, rows)}\n\n{setup.stamp}\n"
+    (out / "results.md").write_text(text)
+    with open(out / "results.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("preset", "is_result", *report.RESULT_HEADER))
+        writer.writerows((setup.preset.name, setup.preset.is_result, *row) for row in rows)
+
+
+def _farewell(out: Path, setup, done, say):
+    minutes = sum(d["seconds"] for d in done) / 60
+    say(f"{len(done)} notebooks in {minutes:.1f} minutes.")
+    say(f"Open {out / 'html'}; results: {out / 'results.md'}")
+    if not setup.preset.is_result:
+        say(
+            "This was the smoke preset: its numbers are no result. For the real course, about "
+            f"{presets.LAPTOP.minutes} minutes on 2 cores without a GPU: make course PRESET=laptop"
+        )
+
+
+def refresh(folder):
+    """Copy executed notebooks over the committed ones, without papermill's marks, and the record.
+
+    Notebooks are only copied from a run on simulated data: no image of others enters here.
+    """
+    import nbformat
+
+    record = runs.read_json(Path(folder) / "course.json")
+    name = f"course-{record['preset']}-{record['data']}.json"
+    runs.write_json(runs.ROOT / "records" / name, record)
+    if record["data"] != "simulated":
+        return
+    for path in sorted(Path(folder).glob("[0-9]*.ipynb")):
+        book = nbformat.read(path, as_version=4)
+        source = nbformat.read(NOTEBOOKS / path.name, as_version=4)
+        kept = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+        for count, cell in enumerate((c for c in kept if c.cell_type == "code"), 1):
+            cell.execution_count = count
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = count
+        for cell, original in zip(kept, source.cells, strict=True):
+            cell.metadata, cell.id = original.metadata, original.id
+        book.cells, book.metadata = kept, source.metadata
+        nbformat.write(book, NOTEBOOKS / path.name)

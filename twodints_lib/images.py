@@ -1,0 +1,172 @@
+"""Read images and labels, normalise them, and turn instance labels into the 3-class target.
+
+Arrays: an image is (H, W) or (H, W, C); a network input is (3, H, W) float32 in 0..1;
+instance labels are (H, W) int32 with 0 for background.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from imageio import v3 as iio
+from skimage import morphology, segmentation
+
+from twodints_lib.errors import InputError
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
+BACKGROUND, INTERIOR, BOUNDARY = 0, 1, 2
+
+
+def read_pages(path) -> list[np.ndarray]:
+    """Every page of an image file, each (H, W) or (H, W, C).
+
+    A TIFF of several pages (a z-stack, a time series) gives one array a page; channels that a
+    TIFF stores first (axes CYX) are moved last. PNG, BMP and JPEG give one page.
+    Raises InputError for a missing, unreadable or empty file, or one of unknown kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such image file; check the path.")
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(f"{path}: not an image we read; save it as one of {IMAGE_SUFFIXES}.")
+    try:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            pages = _tiff_pages(path)
+        else:
+            pages = [_one_page(iio.imread(path), path)]
+    except InputError:
+        raise
+    except Exception as error:  # every reader has errors of its own for a broken file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: cannot be read ({reason}); export it again.") from error
+    for page in pages:
+        _check_pixels(page, path)
+    return pages
+
+
+def _tiff_pages(path) -> list[np.ndarray]:
+    with tifffile.TiffFile(path) as tif:
+        series = tif.series[0]
+        array, axes = series.asarray(), series.axes
+    # Length-1 axes carry nothing; the sample axis S is already last.
+    keep = [i for i, (n, a) in enumerate(zip(array.shape, axes, strict=True)) if n > 1 or a in "YX"]
+    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
+    if "C" in axes and "S" not in axes:
+        array = np.moveaxis(array, axes.index("C"), -1)
+        axes = axes.replace("C", "") + "S"
+    plane = 3 if axes.endswith("S") else 2
+    return [_one_page(p, path) for p in array.reshape(-1, *array.shape[array.ndim - plane :])]
+
+
+def _one_page(array, path) -> np.ndarray:
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3):
+        raise InputError(
+            f"{path}: has shape {array.shape}; give images of shape (H, W) or (H, W, C)."
+        )
+    return array
+
+
+def _check_pixels(page, path):
+    if page.size == 0:
+        raise InputError(f"{path}: has no pixels (shape {page.shape}); export it again.")
+    if page.dtype.kind not in "buif":
+        raise InputError(f"{path}: holds {page.dtype} values; save it as integers or floats.")
+    if page.dtype.kind == "f" and not np.isfinite(page).all():
+        raise InputError(f"{path}: holds NaN or infinite pixels; replace them before use.")
+
+
+def read_image(path) -> np.ndarray:
+    """The image of a one-page file, (H, W) or (H, W, C); InputError when there are more pages."""
+    pages = read_pages(path)
+    if len(pages) > 1:
+        raise InputError(f"{path}: has {len(pages)} pages; a labelled image is one page a file.")
+    return pages[0]
+
+
+def read_labels(path) -> np.ndarray:
+    """Instance labels (H, W) int32, renumbered 1..n in the order of their ids; 0 is background.
+
+    Any integer type is taken and ids may have gaps. Floats, colours and negative ids are refused:
+    each is the mark of a file that lost its ids on the way.
+    """
+    labels = read_image(path)
+    if labels.ndim != 2:
+        raise InputError(f"{path}: is a colour image; labels are one channel of instance ids.")
+    if labels.dtype.kind == "f":
+        raise InputError(f"{path}: holds float labels; save instance ids as integers.")
+    if labels.dtype.kind == "i" and labels.min() < 0:
+        raise InputError(f"{path}: holds negative ids; save it as unsigned integers.")
+    return renumber(labels)
+
+
+def renumber(labels) -> np.ndarray:
+    """The same partition with ids 1..n, int32; 0 stays 0."""
+    ids, index = np.unique(labels, return_inverse=True)
+    index = index.reshape(labels.shape).astype(np.int32)
+    return index if ids[0] == 0 else index + 1
+
+
+def read_pair(item) -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels of a manifest item; InputError when their sizes differ."""
+    image, labels = read_image(item.image), read_labels(item.label)
+    if image.shape[:2] != labels.shape:
+        raise InputError(
+            f"{item.label}: labels are {labels.shape} but {Path(item.image).name} is "
+            f"{image.shape[:2]}; give labels of the image's own size."
+        )
+    return image, labels
+
+
+def three_channels(image) -> np.ndarray:
+    """(H, W) or (H, W, C) to (H, W, 3): grey repeated (paper, section 2.1), more cut to three.
+
+    Two channels, which the challenge's code refuses, get an empty third.
+    """
+    if image.ndim == 2:
+        return np.repeat(image[..., None], 3, axis=-1)
+    if image.shape[-1] == 2:
+        return np.concatenate([image, np.zeros_like(image[..., :1])], axis=-1)
+    return image[..., :3]
+
+
+def normalise(image) -> np.ndarray:
+    """Any image to a network input, (3, H, W) float32 in 0..1, as the challenge's code does.
+
+    Each channel is clipped to the 1st..99th percentile of its non-zero pixels and rescaled to
+    8 bit, truncating; a channel with a span of at most 0.001, or an empty one, is left alone.
+    Then the whole image is scaled to 0..1 between its minimum and maximum.
+    """
+    channels = [_to_8_bit(c) for c in np.moveaxis(three_channels(image), -1, 0)]
+    stack = np.stack(channels).astype(np.float32)  # (3, H, W)
+    low, high = stack.min(), stack.max()
+    return (stack - low) / (high - low) if high > low else np.zeros_like(stack)
+
+
+def _to_8_bit(channel) -> np.ndarray:  # (H, W) of any type -> (H, W) uint8
+    values = channel[channel != 0]
+    if values.size == 0:
+        return np.zeros(channel.shape, np.uint8)
+    low, high = np.percentile(values, (1, 99))
+    if high - low <= 0.001:
+        return np.clip(channel, 0, 255).astype(np.uint8)
+    scaled = (np.clip(channel.astype(np.float64), low, high) - low) / (high - low)
+    return (scaled * 255).astype(np.uint8)
+
+
+def three_class(labels) -> np.ndarray:
+    """Instance labels (H, W) to the challenge's 3-class target, (H, W) uint8.
+
+    2, boundary: the inner boundary of every cell, dilated by a disk of radius 1 (so it spills one
+    pixel into the background). 1, interior: the rest of each cell, components under 16 px dropped.
+    0, background.
+    """
+    boundary = segmentation.find_boundaries(labels, mode="inner")
+    boundary = morphology.dilation(boundary, morphology.disk(1))
+    interior = (labels > 0) & ~boundary
+    # scikit-image drops sizes up to and including max_size, the challenge those under 16.
+    interior = morphology.remove_small_objects(interior, max_size=15)
+    target = np.where(interior, INTERIOR, BACKGROUND).astype(np.uint8)
+    target[boundary] = BOUNDARY
+    return target

@@ -1,0 +1,108 @@
+"""Tables: the paper's numbers beside ours, from records alone."""
+
+from pathlib import Path
+
+from twodints_lib import derive, images, instances, runs, space
+
+PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
+RESULT_HEADER = (
+    "network",
+    "parameters",
+    "epochs",
+    "seconds",
+    "Dice",
+    "mean F1",
+    "F1 over modalities",
+)
+# Table 5: row, patch, F1 on the challenge's tuning set as printed there.
+TABLE_5 = (
+    ("SegResNet (Deconv upsampling)", 256, 0.540),
+    ("DiNTS (Mul 1) (Depth 12)", 256, 0.549),
+    ("DiNTS (Mul 1) (Depth 8)", 384, 0.553),
+)
+CELL_HEADER = (
+    "modality", "images", "cells", "per megapixel", "median diameter", "under 13.7 px", "touching"
+)  # fmt: skip
+PRESET_HEADER = ("preset", "data", "minutes", "peak memory", "derived network: F1 over modalities")
+
+
+def parameter_rows() -> list[tuple]:
+    """Our parameter counts beside those of Table 3: (row, ours, paper, equal)."""
+    rows = []
+    for name, spec, paper in space.TABLE_3:
+        ours = space.count_parameters(derive.build(spec))
+        rows.append((name, f"{ours:,}", f"{paper:,}", "yes" if ours == paper else "NO"))
+    return rows
+
+
+def network_name(spec: dict) -> str:
+    """What a table calls a network."""
+    size = "" if "channel_mul" not in spec else f" (Mul {spec['channel_mul']:g})"
+    if spec["kind"] == "derived":
+        return f"DiNTS derived{size} (Depth {len(spec['code']['paths'])})"
+    if spec["kind"] == "supernet":
+        return f"DiNTS supernet{size} (Depth {spec['num_blocks']})"
+    return "UNet" if spec["kind"] == "unet" else f"SegResNet ({spec['upsample']})"
+
+
+def result_row(record: dict) -> tuple:
+    """One trained network as a row under RESULT_HEADER."""
+    m = record["metrics"]
+    return (
+        network_name(record["parameters"]["spec"]),
+        f"{m['network_parameters']:,}",
+        m["epochs"],
+        f"{record['seconds']:.0f}",
+        f"{m['mean_dice']:.3f}",
+        f"{m['mean_f1']:.3f}",
+        f"{m['modality_mean_f1']:.3f}",
+    )
+
+
+def cell_rows(statistics: dict) -> list[tuple]:
+    """{modality: instances.cell_statistics(...)} as rows under CELL_HEADER."""
+    return [
+        (
+            modality,
+            s["images"],
+            s["cells"],
+            f"{s['cells_per_megapixel']:.0f}",
+            f"{s['median_diameter']:.1f} px",
+            f"{s['share_under_13.7_px']:.0%}",
+            f"{s['share_touching']:.0%}",
+        )
+        for modality, s in statistics.items()
+    ]
+
+
+def measure_cells(dataset) -> dict:
+    """{modality: instances.cell_statistics} over every labelled image of a data set."""
+    found = {}
+    for modality in dataset.modalities:
+        own = [i for i in dataset.items if i.modality == modality and i.label is not None]
+        found[modality] = instances.cell_statistics([images.read_labels(i.label) for i in own])
+    return found
+
+
+def course_records(folder=None) -> list[dict]:
+    """The committed records of whole courses, records/course-*.json."""
+    folder = Path(folder or runs.ROOT / "records")
+    return [runs.read_json(p) for p in sorted(folder.glob("course-*.json"))]
+
+
+def preset_rows(records: list[dict]) -> list[tuple]:
+    """README's preset table: one row a recorded course, under PRESET_HEADER."""
+    rows = []
+    for r in sorted(records, key=lambda r: (r["preset"] != "smoke", r["data"] != "simulated")):
+        f1 = next((n["modality_mean_f1"] for n in r["networks"] if n["kind"] == "derived"), None)
+        score = "no result" if not r["is_result"] or f1 is None else f"{f1:.2f}"
+        peak = max(n["peak_gib"] for n in r["notebooks"])
+        minutes = sum(n["seconds"] for n in r["notebooks"]) / 60
+        rows.append((r["preset"], r["data"], f"{minutes:.1f}", f"{peak:.1f} GB", score))
+    return rows
+
+
+def markdown(header, rows) -> str:
+    """A GitHub table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(c) for c in line) + " |" for line in lines)

@@ -1,0 +1,159 @@
+"""The networks: the paper's baselines and the 2D DiNTS supernet, all built by MONAI.
+
+A network is described by a spec, a plain dict that JSON can hold, for example
+{"kind": "unet"}, {"kind": "segresnet", "upsample": "deconv"} or
+{"kind": "supernet", "channel_mul": 0.5, "num_blocks": 8, "num_depths": 4}.
+Every network maps (B, 3, H, W) to logits (B, 3, H, W): background, interior, boundary.
+"""
+
+import contextlib
+import io
+
+from monai.networks.nets import SegResNet, UNet
+from monai.networks.nets.dints import DiNTS, TopologySearch
+from torch import nn
+
+from twodints_lib.errors import InputError
+
+CHANNELS, CLASSES = 3, 3
+UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
+# Non-affine, as in MONAI 0.8; the affine default of later versions matches no row of Table 3.
+DINTS = {"spatial_dims": 2, "use_downsample": False, "norm_name": "INSTANCE"}
+
+# Table 3 of the paper: row, spec, parameters as printed there.
+TABLE_3 = (
+    ("UNet", {"kind": "unet"}, 1_626_072),
+    ("SegResNet (Pixel shuffle)", {"kind": "segresnet", "upsample": "pixelshuffle"}, 443_747),
+    ("SegResNet (Non-trainable)", {"kind": "segresnet", "upsample": "nontrainable"}, 395_139),
+    ("SegResNet (Deconv)", {"kind": "segresnet", "upsample": "deconv"}, 400_571),
+    ("DiNTS (Mul = 0.5) (Depth = 8)", {"kind": "supernet", "channel_mul": 0.5}, 3_782_259),
+    ("DiNTS (Mul = 1.0) (Depth = 8)", {"kind": "supernet", "channel_mul": 1.0}, 15_115_251),
+    (
+        "DiNTS (Mul = 1.0) (Depth = 12)",
+        {"kind": "supernet", "channel_mul": 1.0, "num_blocks": 12},
+        22_463_595,
+    ),
+)
+
+# Table 4: row, spec, patch, batch, Dice as printed there. The six-operation row is the paper's
+# alone so far: its supernet is not built here.
+TABLE_4 = (
+    ("UNet", {"kind": "unet"}, 256, 16, 0.726),
+    (
+        "SegResNet (Non-trainable)",
+        {"kind": "segresnet", "upsample": "nontrainable"},
+        256,
+        16,
+        0.722,
+    ),
+    ("SegResNet (Deconv)", {"kind": "segresnet", "upsample": "deconv"}, 256, 16, 0.736),
+    (
+        "SegResNet (Pixel-Shuffle)",
+        {"kind": "segresnet", "upsample": "pixelshuffle"},
+        256,
+        16,
+        0.722,
+    ),
+    ("DiNTS (Mul 0.5) (Depth 8)", {"channel_mul": 0.5, "num_blocks": 8}, 256, 16, 0.746),
+    ("DiNTS (Mul 1) (Depth 8)", {"channel_mul": 1.0, "num_blocks": 8}, 256, 8, 0.749),
+    ("DiNTS (Mul 1) (Depth 8) (6 ops)", None, 256, 8, 0.742),
+    ("DiNTS (Mul 1) (Depth 8)", {"channel_mul": 1.0, "num_blocks": 8}, 384, 4, 0.755),
+    ("DiNTS (Mul 1) (Depth 12)", {"channel_mul": 1.0, "num_blocks": 12}, 256, 6, 0.753),
+)
+
+
+def table_4_batch(channel_mul: float, num_blocks: int, patch: int) -> int:
+    """Batch size of a DiNTS row of Table 4; InputError where the paper has no such row."""
+    rows = [r for r in TABLE_4 if r[1] and "channel_mul" in r[1]]
+    for _, spec, row_patch, batch, _ in rows:
+        if (channel_mul, num_blocks, patch) == (spec["channel_mul"], spec["num_blocks"], row_patch):
+            return batch
+    known = ", ".join(f"({r[1]['channel_mul']}, {r[1]['num_blocks']}, {r[2]})" for r in rows)
+    raise InputError(
+        f"channel_mul={channel_mul}, num_blocks={num_blocks}, patch={patch}: the paper has no such "
+        f"row; take one of {known}, or another preset."
+    )
+
+
+def unet() -> nn.Module:
+    """The challenge baseline's U-Net, 1,626,072 parameters (paper, Table 3; MONAI UNet)."""
+    return UNet(
+        spatial_dims=2,
+        in_channels=CHANNELS,
+        out_channels=CLASSES,
+        channels=(16, 32, 64, 128, 256),
+        strides=(2, 2, 2, 2),
+        num_res_units=2,
+    )
+
+
+def segresnet(upsample: str = "deconv") -> nn.Module:
+    """SegResNet with one of three upsampling modes (paper, Table 3; MONAI SegResNet)."""
+    if upsample not in UPSAMPLERS:
+        raise InputError(f"upsample={upsample!r} is not known; take one of {UPSAMPLERS}.")
+    return SegResNet(
+        spatial_dims=2, in_channels=CHANNELS, out_channels=CLASSES, upsample_mode=upsample
+    )
+
+
+def supernet(channel_mul: float = 0.5, num_blocks: int = 8, num_depths: int = 4) -> nn.Module:
+    """The DiNTS supernet: every path and every operation at once (paper, 2.2; MONAI DiNTS).
+
+    `num_blocks` layers over `num_depths` resolutions (1, 1/2, 1/4, ...), `32 * channel_mul`
+    channels at the finest and twice as many at each coarser one. Its architecture parameters
+    are `net.dints_space.log_alpha_a`, (blocks, 3 * depths - 2) path logits, and
+    `net.dints_space.log_alpha_c`, (blocks, 3 * depths - 2, operations).
+    """
+    _check_size(channel_mul, num_blocks, num_depths)
+    with contextlib.redirect_stdout(io.StringIO()):  # MONAI prints advice for other input sizes
+        space = TopologySearch(
+            channel_mul=channel_mul, num_blocks=num_blocks, num_depths=num_depths, **DINTS
+        )
+    return DiNTS(space, in_channels=CHANNELS, num_classes=CLASSES, **DINTS)
+
+
+def _check_size(channel_mul, num_blocks, num_depths):
+    if not 1 / 32 <= channel_mul <= 8:
+        raise InputError(f"channel_mul={channel_mul} is out of range; take 0.03125 to 8.")
+    if not 1 <= num_blocks <= 64:
+        raise InputError(f"num_blocks={num_blocks} is out of range; take 1 to 64.")
+    if not 1 <= num_depths <= 5:
+        raise InputError(f"num_depths={num_depths} is out of range; take 1 to 5.")
+
+
+def arch_parameters(net) -> list[nn.Parameter]:
+    """A supernet's architecture parameters: path logits, operation logits; else nothing."""
+    names = ("dints_space.log_alpha_a", "dints_space.log_alpha_c")
+    found = dict(net.named_parameters())
+    return [found[name] for name in names if name in found]
+
+
+def weight_parameters(net) -> list[nn.Parameter]:
+    """All the other parameters (MONAI's own method returns the alphas among them)."""
+    alphas = {id(p) for p in arch_parameters(net)}
+    return [p for p in net.parameters() if id(p) not in alphas]
+
+
+def count_parameters(net) -> int:
+    """Every parameter, architecture parameters included, as Table 3 counts."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def divisor(spec) -> int:
+    """What a patch size must be divisible by for this network."""
+    if spec["kind"] == "unet":
+        return 16
+    if spec["kind"] == "segresnet":
+        return 8
+    return 2 ** (spec.get("num_depths", 4) - 1)
+
+
+def check_patch(patch: int, spec):
+    """Raise InputError unless the network of this spec takes patches of this size."""
+    step = divisor(spec)
+    if patch < 2 * step or patch % step:
+        near = max(2 * step, round(patch / step) * step)
+        raise InputError(
+            f"patch={patch} does not suit {spec['kind']}, which halves its input "
+            f"{step.bit_length() - 1} times; take a multiple of {step}, for example {near}."
+        )
