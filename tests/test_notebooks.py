@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from twodints_lib import course, report
+from twodints_lib import course, presets, report
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -103,6 +103,16 @@ def test_no_machine_shows_through():
     for name, page in pages.items():
         found = re.search(r"(?<![\w./])/(home|root|tmp|work|Users)/\w+", page)
         assert not found, (name, found)
+
+
+def test_the_minutes_that_the_command_promises_are_the_recorded_ones():
+    (record,) = [
+        r for r in report.course_records() if r["preset"] == "laptop" and r["data"] == "simulated"
+    ]
+    minutes = sum(n["seconds"] for n in record["notebooks"]) / 60
+    assert [n["notebook"][:2] for n in record["notebooks"]] == [f"{i:02}" for i in range(9)]
+    assert minutes <= 25 and abs(presets.LAPTOP.minutes - minutes) <= 5
+    assert max(n["peak_gib"] for n in record["notebooks"]) <= 6
 
 
 def test_the_readmes_preset_table_is_the_records():

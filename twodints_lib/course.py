@@ -86,6 +86,9 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, 
         say(f"      {seconds:.0f} s, {peak:.1f} GB")
     networks = _networks(setup)
     record = runs.record(setup, given, {}, sum(d["seconds"] for d in done))
+    setup_time = runs.ROOT / ".venv" / "ready"  # seconds, written by make setup
+    if setup_time.is_file():
+        record["setup_seconds"] = int(setup_time.read_text())
     name = "course.json" if not only else f"run-{'-'.join(only)}.json"
     runs.write_json(out / name, record | {"notebooks": done, "networks": networks})
     _write_results(out, setup, networks)

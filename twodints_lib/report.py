@@ -91,8 +91,9 @@ def course_records(folder=None) -> list[dict]:
 
 
 def preset_rows(records: list[dict]) -> list[tuple]:
-    """README's preset table: one row a recorded course, under PRESET_HEADER."""
-    rows = []
+    """README's preset table: the set-up and every recorded course, under PRESET_HEADER."""
+    longest = max((r.get("setup_seconds", 0) for r in records), default=0)
+    rows = [("set-up, once", "", f"{longest / 60:.1f}", "", "")] if longest else []
     for r in sorted(records, key=lambda r: (r["preset"] != "smoke", r["data"] != "simulated")):
         f1 = next((n["modality_mean_f1"] for n in r["networks"] if n["kind"] == "derived"), None)
         score = "no result" if not r["is_result"] or f1 is None else f"{f1:.2f}"
