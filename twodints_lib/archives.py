@@ -1,6 +1,5 @@
 """Download archives by pooch, check them, and unpack each into a folder that is whole or absent."""
 
-import re
 import shutil
 import zipfile
 import zlib
@@ -9,14 +8,11 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pooch
-import requests
-from tqdm import tqdm
 
 from twodints_lib import storage
 from twodints_lib.errors import InputError
 
 RETRIES = 2  # of a download that breaks off or comes wrong
-CHUNK = 1 << 20
 
 
 def mirrored(mirror, what) -> str:
@@ -31,21 +27,20 @@ def mirrored(mirror, what) -> str:
 
 
 def reason(error) -> str:
-    """The last line of a message, or the error's kind where it has none."""
+    """The first sentence of a message's last line, or the error's kind where it has none."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip().rstrip(".")
+    return lines[-1].strip().split(". ")[0].rstrip(".")
 
 
 def wanted(told, part="") -> list[dict]:
     """The archives of one part ("Testing", "all"), or those fetched by default."""
-    found = [
-        a
-        for a in told.get("archives", [])
-        if part in (a["folder"], a["file"], "all") or (not part and a["fetch"])
-    ]
-    if part and not found:
-        known = ", ".join(a["folder"] for a in told.get("archives", []))
-        raise InputError(f"'{told['name']}/{part}' is no archive; take one of {known or 'none'}.")
+    known = told.get("archives", [])
+    if not part:
+        return [a for a in known if a["fetch"]]
+    found = [a for a in known if part in (a["folder"], "all")]
+    if not found:
+        names = ", ".join(a["folder"] for a in known) or "none"
+        raise InputError(f"'{told['name']}/{part}' is no archive; take one of {names}.")
     return found
 
 
@@ -63,50 +58,31 @@ def fetch(told, chosen, mirror) -> Path:
     need, free = 2 * sum(a.get("gigabytes", 0) for a in missing), shutil.disk_usage(home).free / 1e9
     print(f"{told['name']}: needs about {need:.1f} GB in {home}, where {free:.1f} GB are free")
     if need > free:
-        raise InputError(
-            f"{home}: has {free:.1f} GB free and {need:.1f} GB are needed; make room, or set "
-            "TWODINTS_CACHE to a folder on a larger disk."
-        )
+        mend = "make room, or set TWODINTS_CACHE to a folder on a larger disk"
+        raise InputError(f"{home}: has {free:.1f} GB free and {need:.1f} GB are needed; {mend}.")
     for archive in chosen:
         address = mirrored(mirror, archive["file"]) if mirror else archive["url"]
         _unpack(_download(archive, address, store), home / archive["folder"])
     return home
 
 
-def _copy(source, target, _pooch):
-    """A downloader for pooch that copies a local file in chunks, with progress."""
-    size = Path(source).stat().st_size
-    bar = tqdm(total=size, unit="B", unit_scale=True)
-    with open(source, "rb") as left, open(target, "wb") as right, bar:
-        while chunk := left.read(CHUNK):
-            right.write(chunk)
-            bar.update(len(chunk))
-
-
 def _download(archive, address, store) -> Path:
-    """The path of a downloaded archive whose SHA-256 is right; pooch removes a wrong file."""
-    local = not address.startswith(("http://", "https://"))
-    box = pooch.create(
-        store,
-        base_url="",
-        registry={archive["file"]: f"sha256:{archive['sha256']}"},
-        urls={archive["file"]: address},
-        retry_if_failed=0 if local else RETRIES,
-    )
-    loader = _copy if local else pooch.HTTPDownloader(progressbar=True, chunk_size=CHUNK)
+    """The path of a downloaded archive whose SHA-256 is right; pooch removes a wrong download."""
+    name, hashes = archive["file"], {archive["file"]: f"sha256:{archive['sha256']}"}
+    loader, tries = pooch.HTTPDownloader(progressbar=True, chunk_size=1 << 20), RETRIES
+    if not address.startswith(("http://", "https://")):
+        loader, tries = _copy, 0
+    box = pooch.create(store, "", registry=hashes, urls={name: address}, retry_if_failed=tries)
     try:
-        return Path(box.fetch(archive["file"], downloader=loader))
-    except (OSError, ValueError, requests.RequestException) as error:
-        (store / archive["file"]).unlink(missing_ok=True)  # an older file, wrong too
-        if got := re.search(r"but got (\w+)", str(error)):
-            raise InputError(
-                f"{archive['file']}: expected SHA-256 {archive['sha256']} and got {got[1]} from "
-                f"{address}; run it again, or give another --mirror."
-            ) from error
-        raise InputError(
-            f"{archive['file']}: cannot be downloaded from {address} ({reason(error)}); check "
-            "the address, the network and the disk, then run it again."
-        ) from error
+        return Path(box.fetch(name, downloader=loader))
+    except (OSError, ValueError) as error:  # of the network or the disk, and a wrong SHA-256
+        told = f"cannot be taken from {address} ({reason(error)})"
+        mend = "check the network and the disk, then run it again, or give another --mirror"
+        raise InputError(f"{name}: {told}; {mend}.") from error
+
+
+def _copy(source, target, _pooch):
+    shutil.copyfile(source, target)
 
 
 def _unpack(path, folder):
@@ -116,16 +92,13 @@ def _unpack(path, folder):
     print(f"{path.name}: unpacking into {folder}")
     try:
         with storage.whole_folder(folder) as room, zipfile.ZipFile(path) as packed:
-            packed.extractall(room)
-            top = room / folder.name  # most archives hold their folder, some its content
-            if top.is_dir():
-                for inner in list(top.iterdir()):
-                    inner.rename(room / inner.name)
-                top.rmdir()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise InputError(
-            f"{path}: cannot be unpacked ({reason(error)}); delete it and fetch it again."
-        ) from error
+            unpacked = room.with_name("unpacked")
+            packed.extractall(unpacked)
+            top = unpacked / folder.name  # most archives hold their folder, some its content
+            (top if top.is_dir() else unpacked).rename(room)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        told = f"cannot be unpacked ({reason(error)})"
+        raise InputError(f"{path}: {told}; delete it and fetch it again.") from error
 
 
 def damages(told) -> list[str]:

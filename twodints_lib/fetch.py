@@ -19,20 +19,16 @@ from twodints_lib.storage import pixel_hash
 
 
 def list_data() -> list[dict]:
-    """Print and return the data sets: name, title, kind, licence, images, gigabytes, folder.
-
-    `folder` is where it lies, None where it does not yet.
-    """
+    """Print and return the data sets: name, title, kind, licence, images, gigabytes, folder."""
     table = []
     for name in manifest.manifests():
         told = manifest.load_manifest(name)
-        folder = _home(name) if told["kind"] != "folder" else None
         row = {k: told[k] for k in ("name", "title", "kind", "licence")}
         row["images"] = sum(n for part in told.get("counts", {}).values() for n in part.values())
         row["gigabytes"] = round(sum(a.get("gigabytes", 0) for a in archives.wanted(told)), 2)
-        row["folder"] = folder if folder and folder.is_dir() else None
+        row["folder"] = _home(name) if _home(name).is_dir() else None
         table.append(row)
-        where = row["folder"] or ("give its path" if told["kind"] == "folder" else "not here yet")
+        where = row["folder"] or "not here yet"
         print(f"{name:12} {row['images']:5} images  {told['title']} [{told['licence']}]: {where}")
     return table
 
@@ -149,7 +145,7 @@ def _fill_micro4(source, folder):
         else:
             pair = micro4.make_pair(row, source / repos[row["source"]])
             storage.write_pair(row, folder, *pair)
-    micro4.write_papers(rows, folder)
+    micro4.write_papers(folder)
     texts = {p.name: p for p in source.glob("LICENSE*")}  # MIT wants its text to travel along
     texts |= {f"LICENSE.{r}": p for r in repos.values() for p in (source / r).glob("LICENSE*")}
     for text, path in texts.items():
@@ -158,21 +154,17 @@ def _fill_micro4(source, folder):
 
 def _git(folder, *args):
     """Run git in `folder`; its failure becomes one sentence."""
-    outer = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set in a hook, for another repository
-    quiet = {k: v for k, v in os.environ.items() if k not in outer}
-    quiet |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    quiet = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    command = ["git", "-C", str(folder), *args]
     try:
-        subprocess.run(
-            ["git", "-C", str(folder), *args], check=True, capture_output=True, text=True, env=quiet
-        )
+        subprocess.run(command, check=True, capture_output=True, text=True, env=quiet)
     except FileNotFoundError as error:
         mend = "install git, or give the files with `twodints data make micro4 --from FOLDER`"
         raise InputError(f"git: is not on this machine; {mend}.") from error
     except subprocess.CalledProcessError as error:
-        raise InputError(
-            f"{folder.name}: `git {args[0]}` failed ({archives.reason(error.stderr)}); check the "
-            "network and the address, then run it again, or give a --mirror."
-        ) from error
+        told = f"`git {args[0]}` failed ({archives.reason(error.stderr)})"
+        mend = "check the network and the address, then run it again, or give a --mirror"
+        raise InputError(f"{folder.name}: {told}; {mend}.") from error
 
 
 def _checkout(repo, commit, folder, mirror):
@@ -183,7 +175,6 @@ def _checkout(repo, commit, folder, mirror):
     url = f"https://github.com/{repo}"
     if mirror:
         url = archives.mirrored(mirror, folder.name)
-        url = f"{url}.git" if Path(f"{url}.git").is_dir() else url
         url = Path(url).as_uri() if Path(url).is_absolute() else url  # or git would clone by links
     # git moves HEAD after it has written the files, so HEAD tells a finished checkout
     if (folder / ".git").is_dir() and commit in (folder / ".git" / "HEAD").read_text():
@@ -194,7 +185,6 @@ def _checkout(repo, commit, folder, mirror):
     _git(folder, "init", "--quiet")
     _git(folder, "remote", "add", "origin", url)
     _git(folder, "config", "core.sparseCheckout", "true")
-    _git(folder, "config", "core.autocrlf", "false")
     paths = "".join(f"/{p}\n" for p in ["LICENSE*", *micro4.source_paths(repo)])
     (folder / ".git" / "info").mkdir(exist_ok=True)
     (folder / ".git" / "info" / "sparse-checkout").write_text(paths)

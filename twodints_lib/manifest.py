@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,7 @@ WORDS = {
     "DIC": ("dic", "differentialinterferencecontrast"),
     "unknown": ("unknown", ""),
 }
-SPLIT_WORDS = {"training": "train", "validation": "val", "tuning": "val", "testing": "test"}
-SPLIT_WORDS |= dict.fromkeys(("heldout", "held-out", "held_out", "holdout", "hidden"), "test")
+SPLIT_WORDS = {"training": "train", "validation": "val", "testing": "test", "held-out": "test"}
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class Dataset:
 
         InputError for a split or modality without images.
         """
-        wanted = modality if modality is None else normal_modality(modality, "modality")
+        wanted = None if modality is None else normal_modality(modality, "modality")
         found = [i for i in self.items if i.split == name and wanted in (None, i.modality)]
         if not found:
-            which = f"{name} images" + ("" if wanted is None else f" of modality '{wanted}'")
-            held = sorted({f"{i.split} {i.modality}" for i in self.items})
-            raise InputError(f"{self.root}: has no {which}; take one of: {', '.join(held)}.")
+            held = ", ".join(sorted({f"{i.split} {i.modality}" for i in self.items}))
+            asked = f"{name} {wanted}" if wanted else name
+            raise InputError(f"{self.root}: has no {asked} images; take one of: {held}.")
         if limit is not None and limit < 1:
             raise InputError(f"limit is {limit}; give at least 1 image a modality.")
         groups = ([i for i in found if i.modality == m][:limit] for m in self.modalities)
@@ -98,8 +98,7 @@ def load_manifest(name) -> dict:
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # of TOML or of UTF-8
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not TOML ({reason}); mend that place.") from error
+        raise InputError(f"{path}: is not TOML ({error}); mend that place.") from error
     shape = json.loads((MANIFESTS / "schema.json").read_text(encoding="utf-8"))
     _check(told, shape | {"name": f"{name}|"}, path, "")
     return told
@@ -133,8 +132,8 @@ def _check(value, shape, path, key):
 def simulated_path(cache=None) -> Path:
     """Where the simulated data go: a hash in the name changes with settings and generator."""
     key = hashlib.sha256(repr(sorted(load_manifest("simulated")["settings"].items())).encode())
-    for source in (Path(__file__).with_name(n) for n in ("simulate.py", "cells.py")):
-        key.update(source.read_bytes() if source.is_file() else b"")
+    for source in ("simulate.py", "cells.py"):
+        key.update(Path(__file__).with_name(source).read_bytes())
     return Path(cache or cache_dir()) / f"simulated-{key.hexdigest()[:12]}"
 
 
@@ -152,42 +151,41 @@ def open_data(data, cache=None) -> Dataset:
     A name wins over a folder of that name: write ./micro4 for the folder. Simulated data are
     drawn when missing. Raises InputError: one sentence with the mend.
     """
-    name, base = str(data), Path(cache or cache_dir())
+    name, root = str(data), Path(data).expanduser().absolute()
+    mend = f"give one, or one of {', '.join(manifests())}"
     if data == "simulated":
-        root = simulated_path(base)
+        root = simulated_path(cache)
         if not root.exists():
             with whole_folder(root) as folder:
                 make_simulated(folder, **load_manifest(name)["settings"])
-        return _dataset(name, root)
-    if data in manifests() and data != "folder":
-        if not (base / name).is_dir():
-            mend = f"run `twodints data fetch {name}`, or give a folder that holds it"
-            raise InputError(f"{name}: is not in {base}; {mend}.")
-        return _dataset(name, base / name)
-    root = Path(data).expanduser().absolute()
+    elif data in manifests() and data != "folder":
+        root = Path(cache or cache_dir()) / name
+        mend = f"run `twodints data fetch {name}`, or give a folder that holds it"
+    else:
+        name = root.resolve().name
     if not root.is_dir():
-        raise InputError(f"{data}: no such folder; give one, or one of {', '.join(manifests())}.")
-    return _dataset(root.resolve().name, root)
+        raise InputError(f"{root}: no such folder; {mend}.")
+    return _dataset(name, root)
 
 
 def _dataset(name, root) -> Dataset:
     items = _told(root, _listed(root) if (root / "manifest.csv").is_file() else _found(root))
-    names = [i.name for i in items]
-    for twice in (n for i, n in enumerate(names) if n in names[:i]):
-        raise InputError(f"{root}: two images are called '{twice}'; rename one of them.")
+    items.sort(key=lambda i: i.name)
+    for item, following in pairwise(items):
+        if item.name == following.name:
+            raise InputError(f"{root}: two images are called '{item.name}'; rename one of them.")
     if not any(i.label for i in items):
         raise InputError(f"{root}: has no image with a label; put <stem>_label.tiff in labels/.")
     train = [i.name for i in items if i.split == "train"]
     if len(train) > 1 and not any(i.split == "val" for i in items):
         held = split_90_10(train)[1]
         items = [replace(i, split="val") if i.name in held else i for i in items]
-    items = tuple(sorted(items, key=lambda i: i.name))
     key = hashlib.sha256()
     for path in sorted(p for i in items for p in (i.image, i.label) if p):
         key.update(Path(os.path.relpath(path, root)).as_posix().encode() + b"\0")
         with open(path, "rb") as file:
             key.update(hashlib.file_digest(file, "sha256").digest())
-    return Dataset(name, root, items, key.hexdigest()[:16])
+    return Dataset(name, root, tuple(items), key.hexdigest()[:16])
 
 
 def _listed(root) -> list[Item]:
@@ -219,31 +217,28 @@ def _found(root) -> list[Item]:
         tuning = root / "Tuning"  # its names start at cell_00001 again
         held = _pairs(tuning, "test") if (tuning / "images").is_dir() else []
         return items + [replace(i, name=f"tuning_{i.name}") for i in held]
-    raise InputError(
-        f"{root}: has no manifest.csv and no images/; lay it out as folder.toml tells."
-    )
+    raise InputError(f"{root}: has no manifest.csv or images/; lay it out as folder.toml tells.")
 
 
 def _pairs(folder, split) -> list[Item]:
-    """The items of images/ and labels/; names cell_NNNNN get the challenge's modalities."""
-    images, labels = (
-        [p for p in sorted((folder / part).glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
-        for part in ("images", "labels")
-    )
-    labels = {p.stem: p for p in labels}
-    found = [labels.get(f"{p.stem}_label", labels.get(p.stem)) for p in images]
-    if None in found and not (split == "test" and not labels):  # a test set may have no labels
-        raise InputError(
-            f"{folder}: {found.count(None)} of {len(images)} images have no label, the first "
-            f"{images[found.index(None)].name}; put <stem>_label.tiff in labels/ or take them out."
-        )
-    part = "Tuning" if folder.resolve().name == "Tuning" else "Training-labeled"
-    told = {f"cell_{n:05}": r["modality"] for r in load_manifest("neurips2022")["ranges"]
-            if r["part"] == part for n in range(r["first"], r["last"] + 1)}  # fmt: skip
-    if any(p.stem not in told for p in images):  # not the challenge's names
-        told = {}
-    pairs = zip(images, found, strict=True)
-    return [Item(p.stem, told.get(p.stem, "unknown"), split, p, label) for p, label in pairs]
+    """The items of images/ and labels/; the challenge's own folders tell their modalities."""
+    part, told, items = folder.resolve().name, {}, []
+    for r in load_manifest("neurips2022")["ranges"]:
+        for number in range(r["first"], r["last"] + 1):
+            told[r["part"], f"cell_{number:05}"] = r["modality"]
+    labels = {p.stem: p for p in _images(folder / "labels")}
+    for path in _images(folder / "images"):
+        label = labels.get(f"{path.stem}_label", labels.get(path.stem))
+        items.append(Item(path.stem, told.get((part, path.stem), "unknown"), split, path, label))
+    bare = [i.image.name for i in items if not i.label]
+    if bare and (labels or split != "test"):  # a test set may have no labels
+        lack = f"{len(bare)} of {len(items)} images have no label, the first {bare[0]}"
+        raise InputError(f"{folder}: {lack}; put <stem>_label.tiff in labels/ or take them out.")
+    return items
+
+
+def _images(folder) -> list[Path]:
+    return [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _told(root, items) -> list[Item]:

@@ -5,7 +5,7 @@ a source reads the original, `outline_instances` turns drawn outlines into insta
 cuts the window. Nothing here downloads: `fetch` brings the sources.
 """
 
-import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,6 @@ from twodints_lib import manifest
 from twodints_lib.errors import InputError
 from twodints_lib.images import read_image
 from twodints_lib.storage import pixel_hash, read_csv
-
-EIGHT = np.ones((3, 3), bool)  # neighbours by side or corner
 
 
 def list_rows() -> list[dict]:
@@ -120,10 +118,9 @@ def close_at_frame(outline) -> np.ndarray:
     Joined only when the ends lie more than 4 and fewer than 150 px apart: less is the line's own
     width, more is two cells' lines that happen to touch.
     """
-    closed, parts = outline.copy(), ndimage.label(outline, EIGHT)[0]
-    sides = ((parts[1], closed[0]), (parts[-2], closed[-1]))
-    sides += ((parts[:, 1], closed[:, 0]), (parts[:, -2], closed[:, -1]))
-    for line, padding in sides:  # `padding` is a view into `closed`
+    closed, parts = outline.copy(), measure.label(outline, connectivity=2)
+    for turn in range(4):  # each side in turn becomes the upper one, as a view into the arrays
+        line, padding = np.rot90(parts, turn)[1], np.rot90(closed, turn)[0]
         for part in np.unique(line[line > 0]):
             hits = np.flatnonzero(line == part)
             if 4 < hits[-1] - hits[0] < 150:
@@ -154,30 +151,23 @@ def make_pair(row, checkout) -> tuple[np.ndarray, np.ndarray]:
     image, labels = Path(checkout) / row["source_file"], Path(checkout) / companion(row)
     for path in (image, labels):
         if not path.exists():
-            raise InputError(
-                f"{path}: {row['name']} needs it and it is missing; fetch the sources again, "
-                "or give a folder that holds them."
-            )
+            mend = "fetch the sources again, or give a folder that holds them"
+            raise InputError(f"{path}: is missing and {row['name']} needs it; {mend}.")
     pixels, ids = READERS[row["source"]](image, labels)
     y, x, height, width = (int(row[k]) for k in ("crop_y", "crop_x", "height", "width"))
     window = (slice(y, y + height), slice(x, x + width))
     pixels, ids = np.ascontiguousarray(pixels[window]), tidy(ids[window])
     for array, kind in ((pixels, "image"), (ids, "label")):
         if pixel_hash(array) != row[f"sha256_{kind}_pixels"]:
-            raise InputError(
-                f"{image}: the {kind} {row['name']} made from it is not the listed one; "
-                f"take the file of the commit named in {manifest.MANIFESTS.name}/micro4.toml."
-            )
+            told = f"the {kind} {row['name']} made from it is not the listed one"
+            raise InputError(f"{image}: {told}; take the file of the commit in micro4.toml.")
     return pixels, ids
 
 
-def write_papers(rows, folder) -> None:
+def write_papers(folder) -> None:
     """Write the folder's manifest.csv and ATTRIBUTION.md."""
-    with open(Path(folder) / "manifest.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
     told = manifest.load_manifest("micro4")
+    shutil.copyfile(manifest.MANIFESTS / told["rows"], Path(folder) / "manifest.csv")
     text = f"# {told['title']}\n\n{' '.join(told['notes'])}\n\n"
     text += "| images | source | licence | credit |\n|---|---|---|---|\n"
     for s in told["sources"]:
