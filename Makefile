@@ -4,12 +4,13 @@ DATA ?= simulated
 # For a machine without a GPU: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 BIN := .venv/bin
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course test lab notebooks lint format clean distclean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/ready  ## make or update the environment in .venv
 
@@ -17,8 +18,8 @@ course: setup  ## run all notebooks: PRESET=smoke|laptop|paper DATA=name or fold
 	@$(BIN)/twodints run --preset "$(PRESET)" --data "$(DATA)"
 
 test: setup  ## run all tests, notebooks included
-	@OMP_NUM_THREADS=1 TWODINTS_PRESET=smoke $(BIN)/python -m pytest -n 2 --dist loadscope \
-		--nbval-lax --nbval-current-env tests notebooks
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TWODINTS_PRESET=smoke $(BIN)/python -m pytest \
+		-n 2 --dist loadscope --nbval-lax --nbval-current-env tests notebooks
 
 lab: setup  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
@@ -32,24 +33,34 @@ lint: setup  ## check style
 format: setup  ## mend style
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-clean:  ## remove results (data stay)
+clean:  ## remove results and caches (data stay)
 	rm -rf runs .pytest_cache .ruff_cache
+	find twodints_lib tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+		-prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environment too
-	rm -rf .venv *.egg-info
+	rm -rf .venv build *.egg-info
 
-# torch comes first and alone: whatever asks for it later finds the tested build in place.
+# A .venv whose making was cut short, or of another Python, is made anew; an interrupted
+# installation goes on. torch comes first and alone: whatever asks for it later finds the
+# tested build in place. The stamp holds the seconds of the longest set-up, for the records.
 .venv/ready: constraints.txt pyproject.toml
-	@python=""; for p in python3 python3.13 python3.12 python3.11; do \
-		if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
-		then python=$$p; break; fi; done; \
-	if [ -z "$$python" ]; then echo "No Python 3.11, 3.12 or 3.13 found; install one of them." >&2; exit 2; fi; \
-	start=$$(date +%s); \
-	test -x $(BIN)/python || $$python -m venv .venv || { rm -rf .venv; \
-		echo "$$python cannot make a virtual environment; install its venv package." >&2; exit 2; }; \
-	echo "Setting up .venv: a few minutes, once."; \
+	@start=$$(date +%s); python=""; \
+	if ! { $(BIN)/python -c '$(FITS)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
+		for p in python3 python3.13 python3.12 python3.11; do \
+			if $$p -c '$(FITS)' 2>/dev/null; then python=$$p; break; fi; done; \
+		if [ -z "$$python" ]; then \
+			echo "No Python 3.11, 3.12 or 3.13 found; install one of them." >&2; exit 2; fi; \
+		$$python -m venv --clear .venv || { rm -rf .venv; \
+			echo "$$python cannot make a virtual environment; install its venv package." >&2; \
+			exit 2; }; \
+	fi; \
 	index="$(TORCH_INDEX)"; \
-	$(BIN)/python -m pip install --quiet $${index:+--index-url $$index} \
+	echo "Setting up .venv, once, a few minutes: PyTorch ..."; \
+	$(BIN)/python -m pip install --quiet $${index:+--index-url "$$index"} \
 		"$$(grep '^torch==' constraints.txt)" && \
+	echo "... and everything else." && \
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]' && \
-	echo "$$(( $$(date +%s) - start ))" > .venv/ready
+	seconds=$$(( $$(date +%s) - start )) && before=$$(cat .venv/ready 2>/dev/null || echo 0) && \
+	if [ "$$before" -gt "$$seconds" ]; then seconds=$$before; fi && \
+	echo "$$seconds" > .venv/ready

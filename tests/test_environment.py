@@ -7,18 +7,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+import twodints_lib
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PINS = {
-    canonicalize_name(name): version
-    for name, version in re.findall(
-        r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M
-    )
-}
+LINES = [
+    line
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+PINS = {canonicalize_name(pin.name): pin for pin in map(Requirement, LINES)}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+MACHINES = [(f"3.{minor}", platform) for minor in (11, 12, 13) for platform in ("linux", "darwin")]
 
 
 def requirements():
@@ -26,9 +32,70 @@ def requirements():
     return [Requirement(r) for r in PROJECT["dependencies"] + extras]
 
 
+def version_of(name):
+    (specifier,) = PINS[canonicalize_name(name)].specifier
+    assert specifier.operator == "=="
+    return specifier.version
+
+
+def needed(marks):
+    """Every package the project asks for, directly or not, on the machine of these markers."""
+    seen, todo = set(), requirements()
+    while todo:
+        requirement = todo.pop()
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            lines = metadata.requires(requirement.name) or []
+        except metadata.PackageNotFoundError:  # not needed on this machine
+            continue
+        for other in map(Requirement, lines):
+            extras = requirement.extras or {""}
+            if not other.marker or any(other.marker.evaluate(marks | {"extra": e}) for e in extras):
+                todo.append(other)
+    return {name for name, _ in seen}
+
+
+def test_pins_are_exact_and_in_order():
+    names = [canonicalize_name(Requirement(line).name) for line in LINES]
+    assert names == sorted(set(names))
+    assert all(re.fullmatch(r"[\w.]+", version_of(name)) for name in names)
+
+
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
 def test_every_requirement_is_pinned_within_its_range(requirement):
-    assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+    assert requirement.specifier.contains(version_of(requirement.name))
+    assert {"<", ">="} <= {s.operator for s in requirement.specifier}
+
+
+@pytest.mark.parametrize(("python", "platform"), MACHINES)
+def test_pins_are_what_each_machine_needs(python, platform):
+    marks = default_environment() | {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": platform,
+        "platform_system": platform.title(),
+    }
+    here = {name for name, pin in PINS.items() if not pin.marker or pin.marker.evaluate(marks)}
+    # torch's CUDA build brings the first three along at versions of its own
+    loose = ("nvidia-", "cuda-", "triton", "setuptools")
+    found = {name for name in needed(marks) if not name.startswith(loose)}
+    assert found - here == set()
+    unused = {n for n in here - found if not PINS[n].marker}
+    assert unused == set()
+
+
+def test_torch_is_a_plain_pin_for_the_makefile():
+    assert f"torch=={version_of('torch')}" in LINES
+
+
+def test_this_environment_is_the_tested_one():
+    found = {canonicalize_name(d.name): d.version.split("+")[0] for d in metadata.distributions()}
+    assert len(found.keys() & PINS.keys()) > 100
+    here = {name for name, pin in PINS.items() if not pin.marker or pin.marker.evaluate()}
+    assert {n: found.get(n) for n in here} == {n: version_of(n) for n in here}
 
 
 def test_conda_brings_python_and_pip_only():
@@ -39,42 +106,42 @@ def test_conda_brings_python_and_pip_only():
 
 def test_conda_reads_the_same_versions():
     (pip,) = [d["pip"] for d in CONDA["dependencies"] if isinstance(d, dict)]
-    assert "-c constraints.txt" in pip and "-e .[test]" in pip
-    pinned = [Requirement(line) for line in pip if "==" in line]
-    assert [r.name for r in pinned] == ["torch"]
-    for requirement in pinned:
-        assert requirement.specifier == f"=={PINS[requirement.name]}"
+    assert pip[0] == "-c constraints.txt" and pip[-1] == "-e .[test]"
+    assert pip[1:-1] == [f"torch=={version_of('torch')}"]
 
 
-def test_this_environment_is_the_tested_one():
-    for name, pinned in PINS.items():
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            assert name == "appnope"  # macOS only
-            continue
-        assert found.split("+")[0] == pinned, name
-
-
-def test_no_package_is_left_unpinned():
-    ours = {"pip", "setuptools", "twodints-lib"}
-    found = {canonicalize_name(d.name) for d in metadata.distributions()}
-    extra = found - set(PINS) - ours
-    # torch's CUDA build brings these along at versions of its own
-    assert [n for n in extra if not n.startswith(("nvidia-", "cuda-", "triton"))] == []
+def test_supported_pythons_are_the_tested_ones():
+    allowed = SpecifierSet(PROJECT["requires-python"])
+    pythons = [f"3.{minor}" for minor in range(9, 17)]
+    assert [v for v in pythons if v in allowed] == ["3.11", "3.12", "3.13"]
 
 
 def test_citation_names_what_the_course_stands_on():
-    text = (ROOT / "CITATION.cff").read_text()
-    titles = " ".join(r["title"] for r in yaml.safe_load(text)["references"])
-    for word in ("2DiNTS", "3D Medical Image Segmentation", "MONAI", "multimodality cell"):
-        assert word in titles
+    assert CITATION["cff-version"] == "1.2.0" and CITATION["message"]
+    assert CITATION["authors"] == [{"name": "The 2DiNTS course authors"}]
+    assert CITATION["version"] == twodints_lib.__version__
+    assert CITATION["license"] == PROJECT["license"] == "Apache-2.0"
+    paper, dints, monai, challenge = CITATION["references"]
+    assert paper["title"].startswith("2DiNTS: 2D Differentiable Neural Network Topology Search")
+    families = [author["family-names"] for author in paper["authors"]]
+    assert families == ["Azzuni", "Sharif", "Syed", "Yaqub", "Xu"]
+    assert dints["url"].endswith("2103.15954") and dints["authors"][0]["family-names"] == "He"
+    assert monai["url"].endswith("2211.02701")
+    assert challenge["doi"] == "10.1038/s41592-024-02233-6"
+    assert challenge["identifiers"][0]["value"] == "10.5281/zenodo.10719375"
 
 
-def test_licence_and_commands():
-    assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
-    assert PROJECT["scripts"]["twodints"] == "twodints_lib.cli:main"
-    assert "make test" in (ROOT / ".ci" / "run").read_text()
+def test_licence():
+    lines = (ROOT / "LICENSE").read_text().split("\n")
+    assert [line.strip() for line in lines[1:3]] == ["Apache License", "Version 2.0, January 2004"]
+    assert "END OF TERMS AND CONDITIONS" in map(str.strip, lines)
+
+
+def test_commands():
+    assert PROJECT["scripts"] == {"twodints": "twodints_lib.cli:main"}
+    (entry,) = metadata.entry_points(group="console_scripts", name="twodints")
+    assert callable(entry.load())
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
     rules = (ROOT / "Makefile").read_text()
-    for target in ("help", "setup", "course", "test", "lab", "lint"):
+    for target in ("help", "setup", "course", "test", "lab", "lint", "format", "clean"):
         assert f"\n{target}:" in rules
