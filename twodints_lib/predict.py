@@ -80,6 +80,8 @@ def load_network(folder) -> tuple[torch.nn.Module, dict]:
     record = runs.read_json(Path(folder) / "record.json")
     if "spec" not in record["parameters"]:
         raise InputError(f"{folder}: holds no network; give the folder of a training run.")
+    if not (Path(folder) / "best.pt").is_file():
+        raise InputError(f"{folder}: its best.pt is missing; delete the folder and train again.")
     net = derive.build(record["parameters"]["spec"])
     weights = torch.load(Path(folder) / "best.pt", map_location="cpu", weights_only=True)
     net.load_state_dict(weights)

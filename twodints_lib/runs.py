@@ -22,7 +22,17 @@ from twodints_lib import manifest, presets
 from twodints_lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("images", "patches", "space", "derive", "train", "search", "instances", "metrics")
+SOURCES = [
+    "images",
+    "patches",
+    "space",
+    "derive",
+    "train",
+    "search",
+    "predict",
+    "instances",
+    "metrics",
+]
 PACKAGES = ("torch", "monai", "numpy", "scipy", "scikit-image")
 
 
