@@ -99,7 +99,9 @@ def preset_rows(records: list[dict]) -> list[tuple]:
         score = "no result" if not r["is_result"] or f1 is None else f"{f1:.2f}"
         peak = max(n["peak_gib"] for n in r["notebooks"])
         minutes = sum(n["seconds"] for n in r["notebooks"]) / 60
-        rows.append((r["preset"], r["data"], f"{minutes:.1f}", f"{peak:.1f} GB", score))
+        part = [n["notebook"][:2] for n in r["notebooks"]]
+        data = r["data"] if len(part) == 9 else f"{r['data']}, notebook {' '.join(part)} alone"
+        rows.append((r["preset"], data, f"{minutes:.1f}", f"{peak:.1f} GB", score))
     return rows
 
 
