@@ -146,7 +146,6 @@ def _evaluate(args):
 
 def _table(args):
     from twodints_lib import report, runs
-    from twodints_lib.draw import text_table
 
     if args.name == "presets":
         print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
@@ -154,12 +153,12 @@ def _table(args):
     if args.name == "cells":
         setup = runs.begin("laptop", args.data, 2022)
         statistics = report.measure_cells(setup.dataset)
-        print(text_table(report.CELL_HEADER, report.cell_rows(statistics)))
+        print(report.text_table(report.CELL_HEADER, report.cell_rows(statistics)))
         if args.save:
             runs.write_json(args.save, runs.record(setup, {"table": "cells"}, statistics, 0))
         return 0
     rows = report.parameter_rows()
-    print(text_table(report.PARAMETER_HEADER, rows))
+    print(report.text_table(report.PARAMETER_HEADER, rows))
     return 0 if all(row[-1] == "yes" for row in rows) else 1
 
 

@@ -20,6 +20,7 @@ from skimage.segmentation import find_boundaries
 
 from twodints_lib.derive import path_ends
 from twodints_lib.metrics import frame_ids, matched_ids
+from twodints_lib.report import text_table
 from twodints_lib.simulate import MODALITIES, Dials, default_dials, simulate
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
@@ -42,8 +43,9 @@ def show(fig: Figure, setup, alt: str):
 def _png(fig: Figure) -> str:
     buffer, small = io.BytesIO(), io.BytesIO()
     fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", facecolor="white")
-    # 64 colours: enough for the eye, a third of the bytes
-    Image.open(buffer).convert("RGB").quantize(64).save(small, "png", optimize=True)
+    # A palette takes a third of the bytes; an octree keeps rare colours, thin outlines.
+    picture = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
+    picture.save(small, "png", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
 
@@ -59,14 +61,6 @@ def show_table(header, rows, setup=None, caption: str = ""):
     html = f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{cells}</table>"
     html += f"<small>{escape(note)}</small>"
     display({"text/html": html, "text/plain": text_table(header, rows, caption)}, raw=True)
-
-
-def text_table(header, rows, caption: str = "") -> str:
-    """The same table in plain text, columns aligned."""
-    lines = [[str(c) for c in row] for row in (header, *rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
-    return "\n".join(([caption] if caption else []) + [t.rstrip() for t in text])
 
 
 def grey(image) -> np.ndarray:
@@ -183,8 +177,13 @@ def lattice(probability, operation, names=("skip", "3x3"), title: str = "") -> F
             )
             width, alpha = 0.5 + 3.5 * probability[b, p], 0.15 + 0.85 * min(1, probability[b, p])
             ax.plot([b, b + 1], [-start[p], -end[p]], color=colour, lw=width, ls=dash, alpha=alpha)
-    x, y = np.meshgrid(np.arange(blocks + 1), -np.arange(depths))
-    ax.scatter(x, y, s=60, color="white", edgecolor="#333333", zorder=3)
+    ax.scatter(
+        *np.meshgrid(np.arange(blocks + 1), -np.arange(depths)),
+        s=60,
+        color="white",
+        edgecolor="#333333",
+        zorder=3,
+    )
     scales = ["1" if d == 0 else f"1/{2**d}" for d in range(depths)]
     ax.set_yticks(-np.arange(depths), scales)
     ax.set_xticks(np.arange(blocks + 1), ["stem", *map(str, range(1, blocks + 1))])

@@ -105,6 +105,14 @@ def preset_rows(records: list[dict]) -> list[tuple]:
     return rows
 
 
+def text_table(header, rows, caption: str = "") -> str:
+    """The same table in plain text, columns aligned."""
+    lines = [[str(c) for c in row] for row in (header, *rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
+    return "\n".join(([caption] if caption else []) + [t.rstrip() for t in text])
+
+
 def markdown(header, rows) -> str:
     """A GitHub table."""
     lines = [header, ["---"] * len(header), *rows]
