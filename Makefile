@@ -7,7 +7,7 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks lint format clean distclean
+.PHONY: help setup course test lab notebooks study bench lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,12 @@ lab: setup  ## open JupyterLab on the notebooks
 
 notebooks: setup  ## run the laptop preset and renew the committed notebooks and records
 	@$(BIN)/twodints run --preset laptop --refresh
+
+study: setup  ## what the search earns against controls: hours, over as many sittings as you like
+	@$(BIN)/twodints study
+
+bench: setup  ## our search against stock MONAI: minutes, writes records/bench-search.json
+	@$(BIN)/python benchmarks/search.py
 
 lint: setup  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from twodints_lib import derive, draw, presets, simulate
+from twodints_lib import draw, draw_search, presets, simulate, topology
 from twodints_lib.simulate import default_dials
 
 
@@ -41,10 +41,11 @@ def test_a_table_is_escaped_and_marked(tiny_setup, shown):
 
 @pytest.mark.parametrize("depths", [1, 2, 4, 5])
 def test_the_lattice_draws_a_line_for_every_path_that_is_on(depths):
-    code = derive.random_code(3, depths, 1)
-    fig = draw.lattice(code["paths"], code["operations"])
+    code = topology.random_code(3, depths, 1)
+    fig = draw_search.lattice(code["paths"], code["operations"])
     assert len(fig.axes[0].lines) == np.sum(code["paths"])
-    everything = draw.lattice(np.full((3, 3 * depths - 2), 0.5), np.array(code["operations"]))
+    half = np.full((3, 3 * depths - 2), 0.5)
+    everything = draw_search.lattice(half, np.array(code["operations"]))
     widths = {line.get_linewidth() for line in everything.axes[0].lines}
     assert len(everything.axes[0].lines) == 3 * (3 * depths - 2) and len(widths) == 1
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cli, derive, report, space
+from twodints_lib import cli, report, space, topology
 from twodints_lib.errors import InputError
 
 # As the paper prints them, typed here once more on purpose.
@@ -32,12 +32,12 @@ def test_the_table_fails_when_a_count_differs(monkeypatch, capsys):
     "spec",
     [{"kind": "unet"}, *({"kind": "segresnet", "upsample": u} for u in space.UPSAMPLERS),
      {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 3, "num_depths": 3},
-     {"kind": "derived", "channel_mul": 0.125, "code": derive.random_code(3, 3, 1)}],
+     {"kind": "derived", "channel_mul": 0.125, "code": topology.random_code(3, 3, 1)}],
     ids=report.network_name,
 )  # fmt: skip
 def test_every_network_gives_three_classes_and_survives_json(spec):
     spec = json.loads(json.dumps(spec))
-    net = derive.build(spec)
+    net = space.build(spec)
     out = net(torch.rand(2, 3, 32, 32))
     assert out.shape == (2, 3, 32, 32)
     out.mean().backward()
@@ -64,41 +64,12 @@ def test_impossible_sizes_are_named(bad):
     with pytest.raises(InputError, match="bicubic"):
         space.segresnet("bicubic")
     with pytest.raises(InputError, match="resnet"):
-        derive.build({"kind": "resnet"})
-
-
-@pytest.mark.parametrize("depths", [2, 3])
-def test_path_ends_are_monais(depths):
-    theirs = space.supernet(0.125, 1, depths).dints_space
-    start, end = derive.path_ends(depths)
-    assert start.tolist() == theirs.arch_code2in and end.tolist() == theirs.arch_code2out
-
-
-@pytest.mark.parametrize("seed", range(25))
-def test_decode_equals_monais_dijkstra(seed):
-    torch.manual_seed(seed)
-    depths, blocks = 2 + seed % 2, 2 + seed % 5
-    theirs = space.supernet(0.125, blocks, depths).dints_space
-    with torch.no_grad():
-        theirs.log_alpha_a.normal_(0, [0.01, 1, 3][seed % 3])
-        theirs.log_alpha_c.normal_(0, 1)
-    node_a, code_a, code_c, _ = theirs.decode()
-    ours = derive.decode(theirs.log_alpha_a.detach(), theirs.log_alpha_c.detach())
-    np.testing.assert_array_equal(ours["paths"], code_a)
-    np.testing.assert_array_equal(ours["operations"], code_c)
-    np.testing.assert_array_equal(derive.active_nodes(ours), node_a)
-
-
-def test_path_probabilities_are_monais():
-    net = space.supernet(0.125, 3, 3).dints_space
-    _, theirs = net.get_prob_a()
-    ours = derive.path_probabilities(net.log_alpha_a.detach())
-    np.testing.assert_allclose(ours, theirs.detach(), rtol=1e-5)
+        space.build({"kind": "resnet"})
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_decoded_codes_are_feasible(seed):
-    assert derive.is_feasible(derive.random_code(6, 1 + seed % 5, seed))
+    assert topology.is_feasible(topology.random_code(6, 1 + seed % 5, seed))
 
 
 @pytest.mark.parametrize(("blocks", "depths"), [(1, 2), (2, 2), (3, 2), (2, 3)])
@@ -107,27 +78,27 @@ def test_counts_equal_an_enumeration(blocks, depths):
     every = itertools.product(itertools.product((0, 1), repeat=paths), repeat=blocks)
     if blocks * paths > 14:
         pytest.fail("too large to enumerate")
-    feasible = sum(all(map(any, rows)) and derive.is_feasible({"paths": rows}) for rows in every)
-    assert derive.count_topologies(blocks, depths) == feasible
+    feasible = sum(all(map(any, rows)) and topology.is_feasible({"paths": rows}) for rows in every)
+    assert topology.count_topologies(blocks, depths) == feasible
 
 
 def test_the_reported_numbers_of_topologies():
-    assert derive.count_topologies(2, 2) == 99
-    assert f"{derive.count_topologies(8, 4):.1e}" == "1.9e+20"
-    assert f"{derive.count_topologies(12, 4):.1e}" == "1.6e+30"
+    assert topology.count_topologies(2, 2) == 99
+    assert f"{topology.count_topologies(8, 4):.1e}" == "1.9e+20"
+    assert f"{topology.count_topologies(12, 4):.1e}" == "1.6e+30"
 
 
 def test_an_infeasible_code_is_refused():
     code = {"paths": [[1, 0, 0, 0], [0, 0, 0, 1]], "operations": [[0] * 4] * 2}
-    assert not derive.is_feasible(code)
+    assert not topology.is_feasible(code)
     with pytest.raises(InputError, match="code"):
-        derive.derived_network(code, 0.125)
+        space.derived_network(code, 0.125)
 
 
 def test_a_derived_network_holds_the_codes_paths_only():
-    code = derive.random_code(3, 3, 4)
-    net = derive.derived_network(code, 0.125)
-    assert len(net.dints_space.cell_tree) == np.sum(code["paths"])
+    code = topology.random_code(3, 3, 4)
+    net = space.derived_network(code, 0.125)
+    assert sum(len(block) for block in net.blocks) == np.sum(code["paths"])
     assert not space.arch_parameters(net)
 
 

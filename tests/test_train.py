@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import derive, manifest, patches, presets, runs, search, space, train
+from twodints_lib import manifest, patches, presets, runs, search, space, train
 from twodints_lib.errors import InputError
 
 RECIPE = train.Recipe(
@@ -30,13 +30,14 @@ def data(tiny_folder):
 
 def fresh(seed=0):
     torch.manual_seed(seed)
-    return derive.build(SPEC)
+    return space.build(SPEC)
 
 
-def fit(data, folder, recipe=RECIPE, net=None, **more):
+def fit(data, folder, recipe=RECIPE, net=None, way=train.Joint, **more):
     net = net or fresh()
     folder.mkdir(exist_ok=True)
-    return net, train.fit(net, *data, recipe, 0, folder, say=lambda _: None, **more)
+    trainer = way(net, data[0], recipe, 0)
+    return net, train.fit(trainer, data[1], folder, say=lambda _: None, **more)
 
 
 def equal(a, b):
@@ -89,12 +90,13 @@ def test_validation_comes_when_the_recipe_says(data, tmp_path):
     assert [r["epoch"] for r in history if r["dice"] is not None] == [2, 5, 7]
 
 
-def test_cosine_ends_near_zero_and_alphas_have_their_own_rate():
+def test_cosine_ends_near_zero_and_alphas_have_their_own_rate(data):
     recipe = dataclasses.replace(RECIPE, epochs=10, schedule="cosine")
     factors = [train.rate_factor(recipe, e) for e in range(1, 11)]
     assert factors[0] == 1 and factors[-1] < 0.03 and factors == sorted(factors, reverse=True)
     assert train.rate_factor(RECIPE, 3) == 1
-    groups = train.optimiser(fresh(), dataclasses.replace(RECIPE, arch_rate=0.5)).param_groups
+    recipe = dataclasses.replace(RECIPE, arch_rate=0.5)
+    groups = train.Joint(fresh(), data[0], recipe, 0).optimisers[0].param_groups
     assert [g["lr"] for g in groups] == [2e-3, 0.5]
     assert len(groups[1]["params"]) == 2
 
@@ -110,7 +112,7 @@ def test_loss_is_monais_dice_ce_with_background(data, tmp_path, monkeypatch):
 def test_an_exploding_loss_is_named(data, tmp_path):
     net = fresh()
     with torch.no_grad():
-        net.stem_finals[1].bias[:] = float("nan")
+        net.head.bias[:] = float("nan")
     with pytest.raises(InputError, match="learning_rate"):
         fit(data, tmp_path, net=net)
 
@@ -123,7 +125,7 @@ def test_stopped_and_resumed_equals_uninterrupted(data, tmp_path, precision):
     class Stop(Exception):
         pass
 
-    def stop_after_two(net):
+    def stop_after_two(net, epoch):
         stop_after_two.epochs += 1
         if stop_after_two.epochs == 3:
             raise Stop
@@ -179,7 +181,7 @@ def test_a_run_is_recorded_and_found_again(tiny_setup, own_runs):
     for name in ("preset", "parameters", "seed", "data_hash", "commit", "versions", "hardware"):
         assert record[name]
     assert record["seconds"] > 0 and record["is_result"] is False
-    assert record["metrics"]["network_parameters"] == space.count_parameters(derive.build(SPEC))
+    assert record["metrics"]["network_parameters"] == space.count_parameters(space.build(SPEC))
     assert len(record["metrics"]["per_image"]) == 4
     left = {p.name for p in first.iterdir()}
     assert left == {".lock", "best.pt", "history.json", "record.json"}

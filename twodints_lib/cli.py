@@ -1,4 +1,4 @@
-"""The command `twodints`: data, run, segment, evaluate, table."""
+"""The command `twodints`: data, run, study, segment, evaluate, table."""
 
 import argparse
 import json
@@ -40,6 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--refresh", action="store_true", help="renew committed notebooks and records")
     run.set_defaults(run=_run)
+
+    study = commands.add_parser("study", help="what the search earns against controls (hours)")
+    study.add_argument("--data", default="simulated", help="a data set's name or a folder of yours")
+    study.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="controls, modalities or tiny"
+    )
+    study.add_argument("--seeds", type=int, nargs="+", help="seeds of this sitting")
+    study.set_defaults(run=_study)
 
     data = commands.add_parser("data", help="list, fetch, verify or make data sets")
     actions = data.add_subparsers(required=True, metavar="ACTION")
@@ -96,6 +104,12 @@ def _run(args):
     out = course.run_course(args.preset, args.data, args.only, dict(args.given), args.out)
     if args.refresh:
         course.refresh(out)
+
+
+def _study(args):
+    from twodints_lib import study
+
+    study.run(args.data, args.only, args.seeds or study.SEEDS)
 
 
 def _data_list(args):

@@ -1,4 +1,4 @@
-"""Every figure of the course. The only module that imports matplotlib.
+"""The course's figures; those of searches are in draw_search.py. Only these import matplotlib.
 
 Functions take plain arrays and return a Figure; show() stamps it with what made it and displays
 it with a text for those who cannot see it. Colours are Okabe and Ito's, told apart by everyone.
@@ -14,11 +14,9 @@ import numpy as np
 from IPython.display import display
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
-from twodints_lib.derive import path_ends
 from twodints_lib.metrics import frame_ids, matched_ids
 from twodints_lib.report import text_table
 from twodints_lib.simulate import MODALITIES, Dials, default_dials, simulate
@@ -26,7 +24,6 @@ from twodints_lib.simulate import MODALITIES, Dials, default_dials, simulate
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
 MODALITY = dict(zip(MODALITIES, COLOURS[:4], strict=True))
 TARGET = ListedColormap(["#20242c", "#56B4E9", "#E69F00"])  # background, interior, boundary
-OPERATION = {"skip": (COLOURS[4], (0, (4, 2))), "3x3": (COLOURS[0], "solid")}
 SMOKE = "smoke run: it shows that everything runs, it is not a result"
 
 
@@ -155,54 +152,6 @@ def histories(runs: dict) -> Figure:
     left.set(xlabel="epoch", ylabel="DiceCE loss")
     right.set(xlabel="epoch", ylabel="validation Dice", ylim=(0, 1))
     right.legend(frameon=False, fontsize=8)
-    return fig
-
-
-def lattice(probability, operation, names=("skip", "3x3"), title: str = "") -> Figure:
-    """The search space as a lattice of blocks and resolutions.
-
-    `probability` (B, P) of each path, drawn as its width; `operation` (B, P) index of the
-    strongest operation, drawn as colour and dash. A decoded code is a probability of 0 or 1.
-    """
-    probability, operation = np.asarray(probability, float), np.asarray(operation)
-    blocks, paths = probability.shape
-    depths = (paths + 2) // 3
-    start, end = path_ends(depths)
-    fig = Figure(figsize=(1.1 * blocks + 1.6, 0.75 * depths + 1.1), layout="constrained")
-    ax = fig.subplots()
-    for b in range(blocks):
-        for p in np.flatnonzero(probability[b] > 0.01):
-            colour, dash = OPERATION.get(
-                names[operation[b, p]], (COLOURS[operation[b, p]], "solid")
-            )
-            width, alpha = 0.5 + 3.5 * probability[b, p], 0.15 + 0.85 * min(1, probability[b, p])
-            ax.plot([b, b + 1], [-start[p], -end[p]], color=colour, lw=width, ls=dash, alpha=alpha)
-    ax.scatter(
-        *np.meshgrid(np.arange(blocks + 1), -np.arange(depths)),
-        s=60,
-        color="white",
-        edgecolor="#333333",
-        zorder=3,
-    )
-    scales = ["1" if d == 0 else f"1/{2**d}" for d in range(depths)]
-    ax.set_yticks(-np.arange(depths), scales)
-    ax.set_xticks(np.arange(blocks + 1), ["stem", *map(str, range(1, blocks + 1))])
-    ax.set(xlabel="after block", ylabel="resolution", title=title)
-    ax.spines[:].set_visible(False)
-    styles = [OPERATION.get(n, (COLOURS[i], "solid")) for i, n in enumerate(names)]
-    keys = [Line2D([], [], color=c, linestyle=d, lw=2) for c, d in styles]
-    ax.legend(keys, names, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return fig
-
-
-def path_curves(history) -> Figure:
-    """Probability of every path over a search, (epochs, B, P), one line a path."""
-    fig = Figure(figsize=(7, 3), layout="constrained")
-    (ax,) = _axes(fig, 1)
-    flat = np.asarray(history).reshape(len(history), -1)
-    ax.plot(np.arange(1, len(flat) + 1), flat, color=COLOURS[0], alpha=0.35, lw=0.8)
-    ax.axhline(0.5, color="k", linestyle=":", lw=1)
-    ax.set(xlabel="epoch", ylabel="probability of a path", ylim=(0, 1))
     return fig
 
 

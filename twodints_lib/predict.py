@@ -10,11 +10,11 @@ from monai.inferers import sliding_window_inference
 from monai.metrics import compute_dice
 from torch.nn.functional import one_hot
 
-from twodints_lib import derive, runs, space
+from twodints_lib import runs, space
 from twodints_lib.errors import InputError
 from twodints_lib.images import normalise, read_pages
 from twodints_lib.instances import decode_three_class
-from twodints_lib.metrics import score_image
+from twodints_lib.metrics import score_image, summarise
 
 
 def device() -> torch.device:
@@ -75,6 +75,12 @@ def score_samples(net, samples, patch: int) -> list[dict]:
     return rows
 
 
+def summary(rows) -> dict:
+    """Scores over images: the instance metrics' summary, the mean class Dice, and the rows."""
+    dice = [r["dice"] for r in rows if r["dice"] is not None]
+    return summarise(rows) | {"mean_dice": float(np.mean(dice or [0])), "per_image": rows}
+
+
 def load_network(folder) -> tuple[torch.nn.Module, dict]:
     """The trained network of a run's folder, on the device, and the run's record."""
     record = runs.read_json(Path(folder) / "record.json")
@@ -82,7 +88,7 @@ def load_network(folder) -> tuple[torch.nn.Module, dict]:
         raise InputError(f"{folder}: holds no network; give the folder of a training run.")
     if not (Path(folder) / "best.pt").is_file():
         raise InputError(f"{folder}: its best.pt is missing; delete the folder and train again.")
-    net = derive.build(record["parameters"]["spec"])
+    net = space.build(record["parameters"]["spec"])
     weights = torch.load(Path(folder) / "best.pt", map_location="cpu", weights_only=True)
     net.load_state_dict(weights)
     return net.to(device()), record

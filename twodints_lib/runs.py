@@ -25,9 +25,14 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [
     "images",
     "patches",
+    "operations",
+    "topology",
+    "mixing",
+    "lattice",
     "space",
     "derive",
     "train",
+    "objective",
     "search",
     "predict",
     "instances",
@@ -48,12 +53,13 @@ class Setup:
     preset: presets.Preset
     dataset: manifest.Dataset
     seed: int
+    only: str | None = None  # one modality alone
 
     def train(self, modality=None):
-        return self.dataset.split("train", modality, self.preset.images or None)
+        return self.dataset.split("train", modality or self.only, self.preset.images or None)
 
     def val(self, modality=None):
-        return self.dataset.split("val", modality, self.preset.images or None)
+        return self.dataset.split("val", modality or self.only, self.preset.images or None)
 
     def labelled(self, modality):
         """Training and validation images of one modality, wherever the split put them."""

@@ -1,11 +1,131 @@
-"""Search in the paper's way: one optimiser trains weights and alphas together, on all the data."""
+"""Search a topology, in two named modes, with all paths or with sampled ones.
 
+`paper`: one optimiser trains weights and alphas on all the data, and the supernet is what is kept
+for inference. `dints`: two halves of the training data; SGD steps the weights on one and, after a
+warm-up, Adam steps the alphas on the other, with the entropy, topology and memory terms of
+objective.py; the decoded network is then trained from scratch. A score always says which network
+it belongs to: supernet, derived with copied weights, or derived and retrained.
+"""
+
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from twodints_lib import derive, predict, runs, space, train
+from twodints_lib import derive, objective, predict, runs, space, topology, train
+from twodints_lib.errors import InputError
+from twodints_lib.patches import Patches, load_samples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a supernet is searched; the defaults of `dints` are those of MONAI's search scripts."""
+
+    mode: str = "paper"  # paper or dints
+    paths: str = "all"  # all; or sampled: each step trains one network drawn from the alphas
+    warmup: float = 0.5  # dints: share of the epochs before the alphas move
+    weight_rate: float = 0.025  # dints: SGD with momentum 0.9 and weight decay 4e-5
+    scaling: str = "monai"  # dints: the extra terms as MONAI's, or normalised
+    budget: float = 0.8  # dints: activation memory, as a share of all paths on
+    ceiling: bool = False  # dints: the budget is an upper bound instead of MONAI's target
+
+    def __post_init__(self):
+        known = {"mode": ("paper", "dints"), "paths": ("all", "sampled")}
+        known["scaling"] = objective.SCALINGS
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise InputError(f"{name}={getattr(self, name)!r}: take {' or '.join(values)}.")
+        if not 0 <= self.warmup < 1 or not 0 < self.budget <= 1 or not self.weight_rate > 0:
+            raise InputError("warmup must be in [0, 1), budget in (0, 1], weight_rate above 0.")
+
+
+def halves(samples, seed: int) -> tuple[list, list]:
+    """Two disjoint halves of the training samples, every modality in both: weights', alphas'."""
+    order = np.random.default_rng(seed).permutation(len(samples))
+    order = sorted(order, key=lambda i: samples[i].modality)  # stable: shuffled within modality
+    return [samples[i] for i in order[::2]], [samples[i] for i in order[1::2]]
+
+
+class Paper(train.Joint):
+    """One optimiser for weights and alphas (paper, 2.3); with sampled paths, one network a step."""
+
+    def __init__(self, net, samples, recipe, seed, **plan):
+        self.plan = Plan(**plan)
+        super().__init__(net, samples, recipe, seed)
+
+    def prepare(self, epoch, number):
+        """Choose the network that this step trains."""
+        if self.plan.paths == "sampled":
+            rng = np.random.default_rng([self.seed, epoch, number])
+            self.net.only(topology.sample(*alphas(self.net), rng, self.net.names))
+
+    def settle(self):
+        """Score the whole mixture, or where that was never trained, the decoded part."""
+        if self.plan.paths == "sampled":
+            self.net.only(topology.decode(*alphas(self.net), self.net.names))
+
+
+class Dints(Paper):
+    """Bi-level search: weights on one half of the data, alphas on the other (MONAI's scripts)."""
+
+    def __init__(self, net, samples, recipe, seed, **plan):
+        ours, theirs = halves(samples, seed)
+        super().__init__(net, ours, recipe, seed, **plan)
+        self.arch_patches = Patches(theirs, recipe.patch, seed + 1)
+
+    def make_optimisers(self):
+        """SGD over the weights, Adam over the alphas; neither sees the other's parameters."""
+        weights, arch = space.weight_parameters(self.net), space.arch_parameters(self.net)
+        sgd = torch.optim.SGD(weights, self.plan.weight_rate, momentum=0.9, weight_decay=4e-5)
+        return [sgd, torch.optim.Adam(arch, self.recipe.arch_rate, betas=(0.5, 0.999))]
+
+    def rates(self):
+        """The alphas' rate follows the schedule too; MONAI keeps it constant."""
+        return [[self.plan.weight_rate], [self.recipe.arch_rate]]
+
+    def epoch(self, epoch):
+        """One weight step a batch; after the warm-up one alpha step after each."""
+        self.set_rates(epoch)
+        self.net.train()
+        start = self.plan.warmup * self.recipe.epochs
+        rise = (epoch - start) / (self.recipe.epochs - start)  # w of the objective
+        losses, arch_losses, row = [], [], {}
+        pairs = zip(
+            self.batches(self.patches, epoch), self.batches(self.arch_patches, epoch), strict=False
+        )
+        for number, (batch, arch_batch) in enumerate(pairs):
+            self.prepare(epoch, number)
+            self._train_only(space.weight_parameters(self.net))
+            loss = self.loss(*batch)
+            self.step(loss, self.optimisers[0])
+            losses.append(float(loss.detach()))
+            if rise > 0:
+                self._train_only(space.arch_parameters(self.net))
+                parts = {"segmentation": self.loss(*arch_batch)} | self.extra(rise)
+                if not row:
+                    row = {"shares": objective.gradient_shares(self.net, parts)}
+                total = sum(parts.values())
+                self.step(total, self.optimisers[1])
+                arch_losses.append({k: float(v.detach()) for k, v in parts.items()})
+        self._train_only(list(self.net.parameters()))
+        if arch_losses:
+            row["terms"] = {k: float(np.mean([x[k] for x in arch_losses])) for k in arch_losses[0]}
+        return {"loss": float(np.mean(losses))} | row
+
+    def extra(self, rise: float) -> dict:
+        """The terms beside the segmentation loss, in float32 whatever the network runs in."""
+        plan = self.plan
+        found = objective.terms(self.net, plan.scaling, plan.budget, plan.ceiling)
+        return {name: rise * value for name, value in found.items()}
+
+    def _train_only(self, chosen):
+        ids = {id(p) for p in chosen}
+        for p in self.net.parameters():
+            p.requires_grad_(id(p) in ids)
+
+
+WAYS = {"paper": Paper, "dints": Dints}
 
 
 def alphas(net) -> tuple[np.ndarray, np.ndarray]:
@@ -14,52 +134,92 @@ def alphas(net) -> tuple[np.ndarray, np.ndarray]:
     return a.detach().cpu().double().numpy(), c.detach().cpu().double().numpy()
 
 
-def snapshot(net) -> dict:
-    """The alphas after an epoch, rounded to keep a long history small."""
-    a, c = alphas(net)
-    return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
-
-
-def supernet_spec(preset) -> dict:
+def supernet_spec(preset, names=None) -> dict:
     """The spec of a preset's supernet."""
-    return {
+    spec = {
         "kind": "supernet",
         "channel_mul": preset.channel_mul,
         "num_blocks": preset.num_blocks,
         "num_depths": preset.num_depths,
     }
+    return spec | ({"names": list(names)} if names else {})
 
 
-def search_supernet(setup: runs.Setup, say=print) -> Path:
-    """The run folder of a supernet, trained as the paper tells it; found by its key or made now.
+def search_supernet(setup: runs.Setup, plan: Plan | None = None, names=None, say=print) -> Path:
+    """The run folder of a searched supernet, found by its key or made now.
 
-    The paper keeps the supernet itself for inference ("the model with the best performance is
-    saved and used for inference after the search is complete"), so record.json scores that.
-    history.json has the alphas of every epoch.
+    record.json scores the supernet itself, as the paper does; history.json has the alphas of at
+    most about a hundred epochs, rounded, to replay the search.
     """
-    spec = supernet_spec(setup.preset)
-    return train.train_network(setup, spec, setup.preset.search_epochs, watch=snapshot, say=say)
+    plan, epochs = plan or Plan(), setup.preset.search_epochs
+    every = -(-epochs // 100)
+
+    def snapshot(net, epoch):
+        if epoch % every and epoch != epochs:
+            return {}
+        a, c = alphas(net)
+        return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
+
+    spec, way = supernet_spec(setup.preset, names), WAYS[plan.mode]
+    return train.train_network(setup, spec, epochs, way, asdict(plan), snapshot, say)
+
+
+def untouched(setup: runs.Setup, names=None) -> tuple[np.ndarray, np.ndarray]:
+    """The alphas that a search of this setup starts from."""
+    torch.manual_seed(setup.seed)
+    return alphas(space.build(supernet_spec(setup.preset, names)))
+
+
+def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """The alphas at the end of a search."""
+    row = [row for row in history if "alpha_a" in row][-1]
+    return np.array(row["alpha_a"]), np.array(row["alpha_c"])
 
 
 def found_code(folder) -> dict:
     """The code decoded from the alphas of a searched supernet's best weights."""
     net, _ = predict.load_network(folder)
-    return derive.decode(*alphas(net))
+    return topology.decode(*alphas(net), net.names)
 
 
-def train_derived(setup: runs.Setup, say=print) -> Path:
-    """Search (or find) the supernet, decode it and train the derived network from scratch."""
-    code = found_code(search_supernet(setup, say))
+def train_code(setup: runs.Setup, code: dict, say=print) -> Path:
+    """Train the network of a code from scratch, on all the training data."""
     spec = {"kind": "derived", "channel_mul": setup.preset.channel_mul, "code": code}
     return train.train_network(setup, spec, setup.preset.derived_epochs, say=say)
 
 
+def train_derived(setup: runs.Setup, plan: Plan | None = None, say=print) -> Path:
+    """Search (or find) the supernet, decode it and train the derived network from scratch."""
+    return train_code(setup, found_code(search_supernet(setup, plan, say=say)), say)
+
+
+def three_scores(setup: runs.Setup, plan: Plan | None = None, say=print) -> dict[str, dict]:
+    """The scores of a search's three networks by name, each with its metrics and parameters.
+
+    "supernet": the mixture that was trained. "derived, copied weights": what the decode keeps of
+    it, without training. "derived, retrained": the same topology trained from scratch.
+    """
+    folder = search_supernet(setup, plan, say=say)
+    net, record = predict.load_network(folder)
+    code = topology.decode(*alphas(net), net.names)
+    copied = derive.inherit(net, code, setup.preset.channel_mul)
+    rows = predict.score_samples(copied, load_samples(setup.val()), setup.preset.patch)
+    retrained = runs.read_json(train_code(setup, code, say) / "record.json")["metrics"]
+    size = {"network_parameters": space.count_parameters(copied), "epochs": 0}
+    return {
+        "supernet": record["metrics"],
+        "derived, copied weights": predict.summary(rows) | size,
+        "derived, retrained": retrained,
+    }
+
+
 def path_history(history: list[dict]) -> np.ndarray:
-    """(epochs, B, P) probability of every path over a search."""
-    return np.stack([derive.path_probabilities(row["alpha_a"]) for row in history])
+    """(snapshots, B, P) probability of every path over a search."""
+    kept = [row for row in history if "alpha_a" in row]
+    return np.stack([topology.path_probabilities(row["alpha_a"]) for row in kept])
 
 
 def operation_history(history: list[dict]) -> np.ndarray:
-    """(epochs, B, P, O) softmax weight of every operation over a search."""
-    logits = torch.tensor([row["alpha_c"] for row in history], dtype=torch.float64)
-    return logits.softmax(-1).numpy()
+    """(snapshots, B, P, O) softmax weight of every operation over a search."""
+    logits = [row["alpha_c"] for row in history if "alpha_c" in row]
+    return torch.tensor(logits, dtype=torch.float64).softmax(-1).numpy()

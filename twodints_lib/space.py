@@ -1,24 +1,21 @@
-"""The networks: the paper's baselines and the 2D DiNTS supernet, all built by MONAI.
+"""The networks: the paper's baselines, built by MONAI, and those of the DiNTS lattice.
 
 A network is described by a spec, a plain dict that JSON can hold, for example
 {"kind": "unet"}, {"kind": "segresnet", "upsample": "deconv"} or
-{"kind": "supernet", "channel_mul": 0.5, "num_blocks": 8, "num_depths": 4}.
+{"kind": "supernet", "channel_mul": 0.5, "num_blocks": 8, "num_depths": 4} or
+{"kind": "derived", "channel_mul": 0.5, "code": a code of topology.py}.
 Every network maps (B, 3, H, W) to logits (B, 3, H, W): background, interior, boundary.
 """
 
-import contextlib
-import io
-
 from monai.networks.nets import SegResNet, UNet
-from monai.networks.nets.dints import DiNTS, TopologySearch
 from torch import nn
 
+from twodints_lib import operations, topology
 from twodints_lib.errors import InputError
+from twodints_lib.lattice import Lattice, Supernet
 
 CHANNELS, CLASSES = 3, 3
 UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
-# Non-affine, as in MONAI 0.8; the affine default of later versions matches no row of Table 3.
-DINTS = {"spatial_dims": 2, "use_downsample": False, "norm_name": "INSTANCE"}
 
 # Table 3 of the paper: row, spec, parameters as printed there.
 TABLE_3 = (
@@ -35,8 +32,7 @@ TABLE_3 = (
     ),
 )
 
-# Table 4: row, spec, patch, batch, Dice as printed there. The six-operation row is the paper's
-# alone so far: its supernet is not built here.
+# Table 4: row, spec, patch, batch, Dice as printed there.
 TABLE_4 = (
     ("UNet", {"kind": "unet"}, 256, 16, 0.726),
     (
@@ -56,7 +52,13 @@ TABLE_4 = (
     ),
     ("DiNTS (Mul 0.5) (Depth 8)", {"channel_mul": 0.5, "num_blocks": 8}, 256, 16, 0.746),
     ("DiNTS (Mul 1) (Depth 8)", {"channel_mul": 1.0, "num_blocks": 8}, 256, 8, 0.749),
-    ("DiNTS (Mul 1) (Depth 8) (6 ops)", None, 256, 8, 0.742),
+    (
+        "DiNTS (Mul 1) (Depth 8) (6 ops)",
+        {"channel_mul": 1.0, "num_blocks": 8, "names": operations.SIX},
+        256,
+        8,
+        0.742,
+    ),
     ("DiNTS (Mul 1) (Depth 8)", {"channel_mul": 1.0, "num_blocks": 8}, 384, 4, 0.755),
     ("DiNTS (Mul 1) (Depth 12)", {"channel_mul": 1.0, "num_blocks": 12}, 256, 6, 0.753),
 )
@@ -96,20 +98,38 @@ def segresnet(upsample: str = "deconv") -> nn.Module:
     )
 
 
-def supernet(channel_mul: float = 0.5, num_blocks: int = 8, num_depths: int = 4) -> nn.Module:
+def supernet(
+    channel_mul: float = 0.5, num_blocks: int = 8, num_depths: int = 4, names=operations.TWO
+) -> Supernet:
     """The DiNTS supernet: every path and every operation at once (paper, 2.2; MONAI DiNTS).
 
     `num_blocks` layers over `num_depths` resolutions (1, 1/2, 1/4, ...), `32 * channel_mul`
-    channels at the finest and twice as many at each coarser one. Its architecture parameters
-    are `net.dints_space.log_alpha_a`, (blocks, 3 * depths - 2) path logits, and
-    `net.dints_space.log_alpha_c`, (blocks, 3 * depths - 2, operations).
+    channels at the finest and twice as many at each coarser one; `names` of its operations.
     """
     _check_size(channel_mul, num_blocks, num_depths)
-    with contextlib.redirect_stdout(io.StringIO()):  # MONAI prints advice for other input sizes
-        space = TopologySearch(
-            channel_mul=channel_mul, num_blocks=num_blocks, num_depths=num_depths, **DINTS
-        )
-    return DiNTS(space, in_channels=CHANNELS, num_classes=CLASSES, **DINTS)
+    return Supernet(channel_mul, num_blocks, num_depths, operations.check(names))
+
+
+def derived_network(code, channel_mul: float) -> Lattice:
+    """The network of one code, its weights fresh (MONAI TopologyInstance in a DiNTS stem)."""
+    if not topology.is_feasible(code):
+        raise InputError("code: a block consumes nodes that none produces; decode it again.")
+    _check_size(channel_mul, len(code["paths"]), topology.depths_of(code["paths"]))
+    operations.check(code.get("names", operations.TWO))
+    return Lattice(topology.edges(code), channel_mul, topology.depths_of(code["paths"]))
+
+
+def build(spec) -> nn.Module:
+    """The network that a spec describes."""
+    builders = {
+        "unet": unet,
+        "segresnet": segresnet,
+        "supernet": supernet,
+        "derived": derived_network,
+    }
+    if spec["kind"] not in builders:
+        raise InputError(f"network {spec['kind']!r} is not known; take one of {tuple(builders)}.")
+    return builders[spec["kind"]](**{k: v for k, v in spec.items() if k != "kind"})
 
 
 def _check_size(channel_mul, num_blocks, num_depths):
@@ -123,13 +143,11 @@ def _check_size(channel_mul, num_blocks, num_depths):
 
 def arch_parameters(net) -> list[nn.Parameter]:
     """A supernet's architecture parameters: path logits, operation logits; else nothing."""
-    names = ("dints_space.log_alpha_a", "dints_space.log_alpha_c")
-    found = dict(net.named_parameters())
-    return [found[name] for name in names if name in found]
+    return [net.log_alpha_a, net.log_alpha_c] if isinstance(net, Supernet) else []
 
 
 def weight_parameters(net) -> list[nn.Parameter]:
-    """All the other parameters (MONAI's own method returns the alphas among them)."""
+    """All the other parameters (MONAI's DiNTS.weight_parameters returns the alphas among them)."""
     alphas = {id(p) for p in arch_parameters(net)}
     return [p for p in net.parameters() if id(p) not in alphas]
 

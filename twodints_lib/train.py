@@ -11,9 +11,8 @@ from filelock import FileLock
 from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
-from twodints_lib import derive, predict, runs, space
+from twodints_lib import predict, runs, space
 from twodints_lib.errors import InputError
-from twodints_lib.metrics import summarise
 from twodints_lib.patches import Patches, load_samples
 
 
@@ -61,58 +60,105 @@ def rate_factor(recipe: Recipe, epoch: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / recipe.epochs))
 
 
-def optimiser(net, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW over the weights and, in a second group, over the alphas of a supernet."""
-    groups = [{"params": space.weight_parameters(net), "lr": recipe.learning_rate}]
-    if space.arch_parameters(net):
-        groups.append({"params": space.arch_parameters(net), "lr": recipe.arch_rate})
-    return torch.optim.AdamW(groups)
+class Joint:
+    """One optimiser (AdamW) over weights and alphas alike, on all the data: the paper's way.
+
+    What `fit` needs of a way to train: epoch(e) -> row of the history, settle() before the
+    network is scored, state_dict() and load_state_dict(). search.py has the other ways.
+    """
+
+    def __init__(self, net, samples, recipe: Recipe, seed: int):
+        self.net, self.recipe, self.seed = net, recipe, seed
+        self.where = next(net.parameters()).device
+        self.loss_of = DiceCELoss(include_background=True, to_onehot_y=True, softmax=True)
+        self.patches = Patches(samples, recipe.patch, seed)
+        self.scaler = torch.amp.GradScaler(self.where.type, enabled=recipe.precision == "float16")
+        self.optimisers = self.make_optimisers()
+
+    def make_optimisers(self):
+        """AdamW over the weights and, in a second group, over the alphas of a supernet."""
+        groups = [{"params": space.weight_parameters(self.net), "lr": self.recipe.learning_rate}]
+        if space.arch_parameters(self.net):
+            groups.append({"params": space.arch_parameters(self.net), "lr": self.recipe.arch_rate})
+        return [torch.optim.AdamW(groups)]
+
+    def rates(self) -> list[list[float]]:
+        """The full learning rate of each group of each optimiser."""
+        return [[self.recipe.learning_rate, self.recipe.arch_rate]]
+
+    def batches(self, patches, epoch):
+        """Batches of one patch an image, in an order that (seed, epoch) alone decide."""
+        patches.epoch = epoch
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(patches)).tolist()
+        return DataLoader(
+            patches, self.recipe.batch, sampler=order, num_workers=self.recipe.workers
+        )
+
+    def loss(self, image, target):
+        """Segmentation loss of a batch, in the recipe's precision; the loss itself in float32."""
+        low = self.recipe.precision != "float32"
+        with torch.autocast(self.where.type, getattr(torch, self.recipe.precision), enabled=low):
+            logits = self.net(image.to(self.where))  # (B, 3, P, P)
+        return self.loss_of(logits.float(), target.to(self.where))
+
+    def step(self, loss, optimiser):
+        """One update."""
+        optimiser.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(optimiser)
+        self.scaler.update()
+
+    def set_rates(self, epoch):
+        """Every group's rate for this epoch."""
+        factor = rate_factor(self.recipe, epoch)
+        for optimiser, rates in zip(self.optimisers, self.rates(), strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=False):
+                group["lr"] = rate * factor
+
+    def epoch(self, epoch: int) -> dict:
+        """Train on one patch of every image."""
+        self.set_rates(epoch)
+        self.net.train()
+        losses = []
+        for number, (image, target) in enumerate(self.batches(self.patches, epoch)):
+            self.prepare(epoch, number)
+            loss = self.loss(image, target)
+            self.step(loss, self.optimisers[0])
+            losses.append(float(loss.detach()))
+        return {"loss": float(np.mean(losses))}
+
+    def prepare(self, epoch, number):
+        """Called before each step; nothing to do here."""
+
+    def settle(self):
+        """Called before the network is scored; nothing to do here."""
+
+    def state_dict(self):
+        """What goes on after an interruption: weights, alphas, optimisers, scaler."""
+        optimisers = [o.state_dict() for o in self.optimisers]
+        scaler = self.scaler.state_dict()
+        return {"net": self.net.state_dict(), "optimisers": optimisers, "scaler": scaler}
+
+    def load_state_dict(self, state):
+        """Back to the state of a checkpoint."""
+        self.net.load_state_dict(state["net"])
+        for optimiser, found in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(found)
+        self.scaler.load_state_dict(state["scaler"])
 
 
-def one_epoch(net, optim, scaler, loss_of, patches, recipe, seed, epoch) -> float:
-    """Train on one patch of every image; returns the mean loss."""
-    where = next(net.parameters()).device
-    patches.epoch = epoch
-    for group, rate in zip(
-        optim.param_groups, (recipe.learning_rate, recipe.arch_rate), strict=False
-    ):
-        group["lr"] = rate * rate_factor(recipe, epoch)
-    order = np.random.default_rng([seed, epoch]).permutation(len(patches)).tolist()
-    loader = DataLoader(patches, recipe.batch, sampler=order, num_workers=recipe.workers)
-    low = recipe.precision != "float32"
-    net.train()
-    losses = []
-    for image, target in loader:  # (B, 3, P, P), (B, 1, P, P)
-        optim.zero_grad()
-        with torch.autocast(where.type, getattr(torch, recipe.precision), enabled=low):
-            logits = net(image.to(where))
-        loss = loss_of(logits.float(), target.to(where))
-        scaler.scale(loss).backward()
-        scaler.step(optim)
-        scaler.update()
-        losses.append(float(loss.detach()))
-    return float(np.mean(losses))
-
-
-def fit(net, train, val, recipe: Recipe, seed: int, folder, watch=None, say=print) -> list[dict]:
-    """Train `net` on samples, keep the weights with the best validation Dice, return the history.
+def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
+    """Train, keep the weights with the best validation Dice, return the history.
 
     After every epoch a checkpoint goes to folder/last.pt; calling again with the same folder goes
     on from there and, on a CPU, ends with the same weights as an uninterrupted training.
-    `watch(net)` may return a JSON-able dict that is added to the epoch's row of the history.
+    `watch(net, epoch)` may return a JSON-able dict that is added to the epoch's row.
     """
-    folder = Path(folder)
-    where = next(net.parameters()).device
-    loss_of = DiceCELoss(include_background=True, to_onehot_y=True, softmax=True)
-    optim = optimiser(net, recipe)
-    scaler = torch.amp.GradScaler(where.type, enabled=recipe.precision == "float16")
-    patches = Patches(train, recipe.patch, seed)
+    net, recipe, folder = trainer.net, trainer.recipe, Path(folder)
     history, best, best_epoch = [], -1.0, 0
     if (folder / "last.pt").is_file():
-        state = torch.load(folder / "last.pt", map_location=where, weights_only=True)
-        net.load_state_dict(state["net"])
-        optim.load_state_dict(state["optim"])
-        scaler.load_state_dict(state["scaler"])
+        state = torch.load(folder / "last.pt", map_location=trainer.where, weights_only=True)
+        trainer.load_state_dict(state["trainer"])
         history, best, best_epoch = state["history"], state["best"], state["best_epoch"]
         say(f"goes on after epoch {len(history)}")
     for epoch in range(len(history) + 1, recipe.epochs + 1):
@@ -120,23 +166,26 @@ def fit(net, train, val, recipe: Recipe, seed: int, folder, watch=None, say=prin
             say(f"no better Dice for {recipe.patience} epochs: stops early")
             break
         start = time.perf_counter()
-        loss = one_epoch(net, optim, scaler, loss_of, patches, recipe, seed, epoch)
-        if not np.isfinite(loss):
-            raise InputError(f"learning_rate={recipe.learning_rate}: the loss is {loss}; lower it.")
-        row = {"epoch": epoch, "loss": loss, "dice": None} | (watch(net) if watch else {})
+        row = {"epoch": epoch, "dice": None} | trainer.epoch(epoch)
+        if not np.isfinite(row["loss"]):
+            raise InputError(
+                f"learning_rate={recipe.learning_rate}: the loss is {row['loss']}; lower it."
+            )
+        row |= watch(net, epoch) if watch else {}
         if _validates(epoch, recipe):
+            trainer.settle()
             row["dice"] = predict.mean_class_dice(net, val, recipe.patch)
             if row["dice"] > best:
                 best, best_epoch = row["dice"], epoch
                 save(folder / "best.pt", net.state_dict())
         row["seconds"] = time.perf_counter() - start
         history.append(row)
-        state = {"net": net.state_dict(), "optim": optim.state_dict()}
-        state |= {"scaler": scaler.state_dict(), "history": history}
+        state = {"trainer": trainer.state_dict(), "history": history}
         save(folder / "last.pt", state | {"best": best, "best_epoch": best_epoch})
         _say_progress(history, recipe, best, say)
-    weights = torch.load(folder / "best.pt", map_location=where, weights_only=True)
+    weights = torch.load(folder / "best.pt", map_location=trainer.where, weights_only=True)
     net.load_state_dict(weights)
+    trainer.settle()
     return history
 
 
@@ -162,35 +211,40 @@ def save(path, content):
     temporary.replace(path)
 
 
-def train_network(setup: runs.Setup, spec: dict, epochs: int, watch=None, say=print) -> Path:
+def train_network(
+    setup: runs.Setup, spec: dict, epochs: int, way=Joint, plan=None, watch=None, say=print
+) -> Path:
     """The run folder of a network trained as `setup` says, found by its key or made now.
 
-    The folder holds record.json, history.json and best.pt.
+    `way(net, samples, recipe, seed, **plan)` is how it is trained. The folder holds record.json,
+    history.json and best.pt.
     """
-    plan = recipe(setup.preset, epochs, spec)
-    space.check_patch(plan.patch, spec)
-    parameters = {"spec": spec, "recipe": asdict(plan), "images": setup.preset.images}
+    what = recipe(setup.preset, epochs, spec)
+    space.check_patch(what.patch, spec)
+    parameters = {"spec": spec, "recipe": asdict(what), "images": setup.preset.images}
+    parameters |= {"search": plan} if plan else {}
+    parameters |= {"only": setup.only} if setup.only else {}
     inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
     folder = runs.folder(spec["kind"], inputs)
     with FileLock(folder / ".lock"):  # two notebooks may want the same network at once
         if (folder / "record.json").is_file():
             say(f"{folder.name}: found, trained before")
         else:
-            _train_and_record(setup, parameters, watch, folder, say)
+            _train_and_record(setup, parameters, way, watch, folder, say)
     return folder
 
 
-def _train_and_record(setup, parameters, watch, folder, say):
+def _train_and_record(setup, parameters, way, watch, folder, say):
     """Train into `folder`, score the best weights on the validation images, write the record."""
     plan = Recipe(**parameters["recipe"])
     train, val = load_samples(setup.train()), load_samples(setup.val())
     torch.manual_seed(setup.seed)
-    net = derive.build(parameters["spec"]).to(predict.device())
+    net = space.build(parameters["spec"]).to(predict.device())
     say(f"{folder.name}: {space.count_parameters(net):,} parameters, {len(train)} images")
-    history = fit(net, train, val, plan, setup.seed, folder, watch, say)
+    trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
+    history = fit(trainer, val, folder, watch, say)
     rows = predict.score_samples(net, val, plan.patch)
-    dice = [r["dice"] for r in rows if r["dice"] is not None]
-    metrics = summarise(rows) | {"mean_dice": float(np.mean(dice or [0])), "per_image": rows}
+    metrics = predict.summary(rows)
     metrics |= {"network_parameters": space.count_parameters(net), "epochs": len(history)}
     runs.write_json(folder / "history.json", {"history": history})
     seconds = sum(r["seconds"] for r in history)

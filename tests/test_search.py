@@ -1,0 +1,306 @@
+"""Search: two modes kept apart, honest halves, alarms that go off, comparisons that can say no."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from twodints_lib import (
+    diagnose,
+    findings,
+    objective,
+    patches,
+    runs,
+    search,
+    space,
+    study,
+    topology,
+    train,
+)
+from twodints_lib.errors import InputError
+
+SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
+RECIPE = train.Recipe(
+    patch=32, batch=2, epochs=4, learning_rate=2e-3, patience=9, val_start=1, val_every=1,
+    arch_rate=0.05,
+)  # fmt: skip
+DINTS = search.Plan("dints", warmup=0.5, weight_rate=0.05)
+
+
+@pytest.fixture
+def samples(tiny_setup):
+    return patches.load_samples(tiny_setup.train())
+
+
+def bilevel(samples, recipe=RECIPE, plan=DINTS):
+    torch.manual_seed(0)
+    return search.Dints(space.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
+
+
+def test_the_halves_are_disjoint_and_share_every_modality(samples):
+    ours, theirs = search.halves(samples, 3)
+    names = [{s.name for s in half} for half in (ours, theirs)]
+    assert not names[0] & names[1] and names[0] | names[1] == {s.name for s in samples}
+    assert {s.modality for s in ours} == {s.modality for s in theirs}
+    assert names[0] != {s.name for s in search.halves(samples, 4)[0]}
+    trainer = bilevel(samples)
+    seen = [{s.name for s in p.samples} for p in (trainer.patches, trainer.arch_patches)]
+    assert not seen[0] & seen[1]
+
+
+def test_no_optimiser_sees_the_others_parameters(samples):
+    trainer = bilevel(samples)
+    weights, arch = (
+        {id(p) for g in o.param_groups for p in g["params"]} for o in trainer.optimisers
+    )
+    assert arch == {id(p) for p in space.arch_parameters(trainer.net)}
+    assert weights == {id(p) for p in space.weight_parameters(trainer.net)}
+
+
+def test_alphas_rest_during_the_warm_up_and_weights_never_see_the_other_half(samples):
+    trainer = bilevel(samples)
+    before = search.alphas(trainer.net)
+    row = trainer.epoch(1)
+    assert all((a == b).all() for a, b in zip(before, search.alphas(trainer.net), strict=True))
+    assert "shares" not in row
+    row = trainer.epoch(3)
+    assert any((a != b).any() for a, b in zip(before, search.alphas(trainer.net), strict=True))
+    assert set(row["terms"]) == {"segmentation", "entropy_a", "entropy_c", "memory", "topology"}
+    for column in (0, 1):
+        assert sum(s[column] for s in row["shares"].values()) == pytest.approx(1)
+
+
+def test_weights_do_not_move_in_an_alpha_step(samples):
+    trainer = bilevel(
+        samples, dataclasses.replace(RECIPE, epochs=1), search.Plan("dints", warmup=0.0)
+    )
+    trainer.optimisers[0].step = lambda *a, **k: None  # weights frozen: only alpha steps are left
+    before = [p.clone() for p in space.weight_parameters(trainer.net)]
+    trainer.epoch(1)
+    after = space.weight_parameters(trainer.net)
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("scaling", objective.SCALINGS)
+def test_mixed_precision_changes_no_objective(samples, scaling):
+    plan = dataclasses.replace(DINTS, scaling=scaling)
+    full = bilevel(samples, plan=plan)
+    half = bilevel(samples, dataclasses.replace(RECIPE, precision="bfloat16"), plan)
+    for a, b in zip(full.extra(0.7).values(), half.extra(0.7).values(), strict=True):
+        assert torch.equal(a, b) and b.dtype == torch.float32
+    batch = next(iter(full.batches(full.patches, 1)))
+    half, full = (float(t.loss(*batch).detach()) for t in (half, full))
+    assert half == pytest.approx(full, rel=0.05)
+
+
+def test_normalised_terms_start_at_one_and_end_at_nought():
+    net = space.build(SPEC)
+    with torch.no_grad():
+        net.log_alpha_a.zero_()
+        net.log_alpha_c.zero_()
+        start = objective.terms(net, "normalised")
+        net.log_alpha_a[:, 0], net.log_alpha_a[:, 1:] = 12, -12
+        net.log_alpha_c[..., 0] = 40
+        end = objective.terms(net, "normalised")
+    for name in ("entropy_a", "entropy_c", "topology"):
+        assert float(start[name]) == pytest.approx(1) and float(end[name]) < 0.02
+
+
+def test_a_ceiling_asks_for_nothing_below_it_and_a_target_does():
+    net = space.build(SPEC)
+    used = float(objective.memory_fraction(net).detach())
+    assert float(objective.memory_loss(net, used + 0.2, ceiling=True).detach()) == 0
+    assert float(objective.memory_loss(net, used + 0.2, False).detach()) == pytest.approx(0.2)
+    assert float(objective.memory_loss(net, used - 0.2, True).detach()) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("mode", ["paper", "dints"])
+def test_sampled_paths_train_one_network_a_step(samples, mode):
+    plan = search.Plan(mode, paths="sampled", warmup=0.0)
+    torch.manual_seed(0)
+    trainer = search.WAYS[mode](space.build(SPEC), samples, RECIPE, 0, **dataclasses.asdict(plan))
+    before = search.alphas(trainer.net)
+    kept = []
+    prepare = trainer.prepare
+    trainer.prepare = lambda *a: (prepare(*a), kept.append(trainer.net.keep.copy()))
+    trainer.epoch(1)
+    assert all((k.sum(-1) <= 1).all() and k.any() for k in kept)
+    assert len({k.tobytes() for k in kept}) > 1
+    assert (before[0] != search.alphas(trainer.net)[0]).any()
+    trainer.settle()
+    code = topology.decode(*search.alphas(trainer.net))
+    assert (trainer.net.keep.any(-1) == np.array(code["paths"], bool)).all()
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"), [({"mode": "darts"}, "mode"), ({"paths": "some"}, "paths"),
+                      ({"scaling": "none"}, "scaling"), ({"budget": 0.0}, "budget"),
+                      ({"warmup": 1.0}, "warmup")],
+)  # fmt: skip
+def test_impossible_plans_are_refused(bad, says):
+    with pytest.raises(InputError, match=says):
+        search.Plan(**bad)
+
+
+KILLED = """
+import sys, torch
+torch.set_num_threads(1)
+from twodints_lib import manifest, presets, runs, search
+preset = presets.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
+setup = runs.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+plan = search.Plan("dints", paths=sys.argv[2], warmup=0.25)
+print(search.search_supernet(setup, plan), flush=True)
+"""
+
+
+@pytest.mark.parametrize("paths", ["all", "sampled"])
+def test_a_killed_bilevel_search_ends_with_the_same_code(tiny_folder, tmp_path, paths):
+    def start(place):
+        environment = os.environ | {"TWODINTS_RUNS": str(tmp_path / place)}
+        environment.pop("TWODINTS_PRESET", None)
+        command = [sys.executable, "-c", KILLED, str(tiny_folder), paths]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    killed = start("killed")
+    deadline = time.time() + 120
+    while not list((tmp_path / "killed").glob("store/*/last.pt")) and time.time() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.15)  # somewhere inside a later epoch
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    folders = []
+    for place in ("killed", "whole"):
+        out, _ = start(place).communicate(timeout=240)
+        folders.append(Path(out.splitlines()[-1]))
+    a, b = (torch.load(f / "best.pt", weights_only=True) for f in folders)
+    assert all(torch.equal(a[k], b[k]) for k in b)
+    codes = [search.found_code(f) for f in folders]
+    assert codes[0] == codes[1]
+    rows = [runs.read_json(f / "history.json")["history"] for f in folders]
+    assert [r.get("alpha_a") for r in rows[0]] == [r.get("alpha_a") for r in rows[1]]
+
+
+def test_the_history_stays_small(tiny_setup):
+    preset = dataclasses.replace(tiny_setup.preset, search_epochs=230, num_blocks=1, patience=999)
+    setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(preset, images=1, patch=16))
+    folder = search.search_supernet(setup, say=lambda _: None)
+    history = runs.read_json(folder / "history.json")["history"]
+    kept = [row for row in history if "alpha_a" in row]
+    assert len(history) == 230 and 70 <= len(kept) <= 100 and "alpha_a" in history[-1]
+
+
+def test_three_scores_say_whose_they_are(tiny_setup):
+    scores = search.three_scores(tiny_setup, say=lambda _: None)
+    assert list(scores) == ["supernet", "derived, copied weights", "derived, retrained"]
+    sizes = [s["network_parameters"] for s in scores.values()]
+    assert sizes[1] == sizes[2] < sizes[0]
+
+
+# ---- alarms: each has a planted failure that must trip it
+
+
+def healthy(seed=0):
+    rng = np.random.default_rng(seed)
+    before = rng.normal(0, 0.01, (4, 7)), rng.normal(1, 0.01, (4, 7, 2))
+    after = before[0] + rng.normal(0, 1, (4, 7)), before[1] + [0.0, 0.5]
+    return before, after
+
+
+def verdicts(*args, **more):
+    return [row[-1] for row in diagnose.alarms(*args, ("skip", "3x3"), **more)]
+
+
+def test_a_healthy_search_raises_no_alarm():
+    scores = {"supernet_score": 0.6, "copied_score": 0.58}
+    assert verdicts(*healthy(), **scores) == ["ok"] * 4
+
+
+def test_skip_collapse_is_seen():
+    before, after = healthy()
+    assert verdicts(before, (after[0], before[1] + [0.5, 0.0]))[0] == "ALARM"
+
+
+def test_a_decode_of_the_starting_noise_is_seen():
+    before, after = healthy()
+    assert verdicts(before, (before[0], after[1]))[1:] == ["ALARM", "ALARM"]
+
+
+def test_a_discretisation_gap_is_seen():
+    scores = {"supernet_score": 0.6, "copied_score": 0.3}
+    assert verdicts(*healthy(), **scores)[-1] == "ALARM"
+
+
+def test_the_bootstrap_covers_and_can_say_no():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, (3, 30))
+    base = rng.uniform(0.2, 0.8, (3, 30))
+    low, high = diagnose.paired_bootstrap(base + noise - noise.mean(), base)[1:]
+    assert low < 0 < high
+    assert diagnose.verdict(0.0, low, high) == "no evidence that search helped"
+    found = diagnose.paired_bootstrap(base + 0.05 + noise / 10, base)
+    assert found[0] == pytest.approx(0.05, abs=0.01) and diagnose.verdict(*found) == "search helped"
+    assert diagnose.verdict(*diagnose.paired_bootstrap(base, base + 0.1)) == "search hurt"
+    covered = 0
+    for i in range(200):
+        values = np.random.default_rng(i).normal(0, 1, 25)
+        _, low, high = diagnose.paired_bootstrap(values, np.zeros(25), draws=500)
+        covered += low < 0 < high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+# ---- the study: jobs run once, its tables come from records alone
+
+
+@pytest.fixture
+def small_study(monkeypatch, tmp_path, own_runs):
+    tiny = {"patch": 32, "num_blocks": 2, "num_depths": 2, "images": 2, "derived_epochs": 1}
+    tiny |= {"search_epochs": 2, "val_start": 1, "channel_mul": 0.0625}
+    monkeypatch.setattr(study, "SCALE", study.SCALE | tiny)
+    monkeypatch.setattr(study, "TINY", study.TINY | tiny)
+    monkeypatch.setattr(study, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(findings, "RECORDS", tmp_path / "records")
+    return tmp_path / "records"
+
+
+def test_the_study_runs_each_job_once_and_its_tables_read_records(
+    small_study, tiny_folder, monkeypatch
+):
+    monkeypatch.setattr(study, "CONTROLS", ("random 1", "random 2", "fixed: unet"))
+    said = []
+    study.run(str(tiny_folder), ["controls"], [1], said.append)
+    jobs = [line for line in said if line.startswith("controls: ")]
+    assert len(jobs) == 7 == len(list((small_study / "controls").glob("*.json")))
+    said.clear()
+    study.run(str(tiny_folder), ["controls"], [1], said.append)
+    assert not said
+    records = findings.load("controls")
+    rows = findings.control_rows(records)
+    assert {r[0] for r in rows} == {*findings.by_variant(records)} and len(rows) == 6
+    found = findings.differences(records, "searched-paper")
+    assert {r[0] for r in found} == {"random codes", "fixed-unet"}
+    assert all("search" in r[-1] for r in found)
+    assert len(findings.three_rows(records)) == 4
+    assert "seeds 1" in findings.caption(records)
+    with pytest.raises(InputError, match="nothing"):
+        study.run(str(tiny_folder), ["nothing"])
+
+
+def test_modalities_and_tiny_space(small_study, tiny_folder, monkeypatch):
+    every = topology.every_code
+    monkeypatch.setattr(topology, "every_code", lambda *a: every(*a)[-99::33] + every(*a)[-1:])
+    monkeypatch.setattr(topology, "decode", lambda *a: every(2, 2)[-1])
+    quiet = {"say": lambda _: None}
+    study.run(str(tiny_folder), ["modalities", "tiny"], [1], **quiet)
+    rows = findings.modality_rows(findings.load("modalities"))
+    assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
+    lines = findings.tiny_lines(findings.load("tiny"))
+    assert any("found rank" in line for line in lines)
+    assert findings.tiny_points(findings.load("tiny"))
+    assert findings.tiny_lines({}) == ["no record yet: make study"]

@@ -1,0 +1,165 @@
+"""What the studies' records say: rows for tables and figures, from records alone."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import kendalltau, spearmanr
+
+from twodints_lib import diagnose, runs
+from twodints_lib.study import RECORDS
+
+
+def load(study: str, folder=None) -> dict[str, dict]:
+    """The records of a study by job name; empty where it was not run yet."""
+    folder = Path(folder or RECORDS) / study
+    return {p.stem: runs.read_json(p) for p in sorted(folder.glob("*.json"))}
+
+
+def by_variant(records: dict[str, dict]) -> dict[str, list[dict]]:
+    """Records of the control study, a list over seeds for each variant; random codes together."""
+    found = {}
+    for job, record in records.items():
+        variant = job.rpartition("-seed-")[0]
+        found.setdefault("random codes" if variant.startswith("random") else variant, []).append(
+            record
+        )
+    return found
+
+
+def control_rows(records: dict[str, dict]) -> list[tuple]:
+    """(variant, trainings, Dice, F1, parameters), means over seeds, best Dice first."""
+    rows = []
+    for variant, some in by_variant(records).items():
+        mean = {
+            key: np.mean([r["metrics"][key] for r in some])
+            for key in ("mean_dice", "mean_f1", "network_parameters")
+        }
+        rows.append((variant, len(some), *(f"{mean[k]:.3f}" for k in ("mean_dice", "mean_f1"))))
+        rows[-1] += (f"{mean['network_parameters']:,.0f}",)
+    return sorted(rows, key=lambda row: row[2], reverse=True)
+
+
+CONTROL_HEADER = ("topology", "trainings", "Dice", "mean F1", "parameters")
+
+
+def differences(records: dict[str, dict], searched: str, score: int = 0) -> list[tuple]:
+    """Searched minus each control, (control, mean, low, high, verdict), paired by seed and image.
+
+    `score` 0: Dice, 1: F1. Of the random codes a seed's mean is taken.
+    """
+    every = by_variant(records)
+    own = _scores(every[searched], score)
+    rows = []
+    for name, some in every.items():
+        if name.startswith("searched"):
+            continue
+        other = _scores(some, score)
+        seeds = sorted(own.keys() & other.keys())
+        found = diagnose.paired_bootstrap([own[s] for s in seeds], [other[s] for s in seeds])
+        rows.append((name, *found, diagnose.verdict(*found)))
+    return rows
+
+
+def _scores(records, score):
+    """{seed: scores of the images (n,)}, the mean over records of the same seed."""
+    found = {}
+    for record in records:
+        values = [
+            np.nan if v[score] is None else v[score] for v in record["metrics"]["images"].values()
+        ]
+        found.setdefault(record["seed"], []).append(np.nan_to_num(values))
+    return {seed: np.mean(values, axis=0) for seed, values in found.items()}
+
+
+def rank_agreement(first, second) -> tuple[float, float]:
+    """Kendall's tau and Spearman's rho of two lists of scores."""
+    return float(kendalltau(first, second)[0]), float(spearmanr(first, second)[0])
+
+
+def caption(records: dict[str, dict]) -> str:
+    """What a table of these records must say: scale, data, seeds, commit."""
+    some = [r for r in records.values() if "settings" in r]
+    if not some:
+        return "no record yet: make study"
+    s, seeds = some[0]["settings"], sorted({r["seed"] for r in some})
+    return (
+        f"Small study: {s['patch']} px, mul {s['channel_mul']}, {s['num_blocks']} blocks, "
+        f"{s['search_epochs']} + {s['derived_epochs']} epochs, {some[0]['data']}, "
+        f"seeds {', '.join(map(str, seeds))}, {', '.join(sorted({r['commit'] for r in some}))}"
+    )
+
+
+THREE_HEADER = ("search", "seconds", "supernet", "copied weights", "retrained", "logits moved")
+
+
+def three_rows(records: dict[str, dict]) -> list[tuple]:
+    """The Dice of each search's three networks, means over seeds, and how far its alphas went."""
+    rows = []
+    for name, some in by_variant(records).items():
+        if "three" in some[0]:
+            dice = [
+                np.mean([r["three"][network]["mean_dice"] for r in some])
+                for network in some[0]["three"]
+            ]
+            seconds = np.mean([r["search_seconds"] for r in some])
+            far = np.mean([r["moved"][0] for r in some])
+            rows.append((name, f"{seconds:.0f}", *(f"{d:.3f}" for d in dice), f"{far:.0f} sigma"))
+    return rows
+
+
+def _tables(records):
+    return [r for job, r in records.items() if job.startswith("table")]
+
+
+def tiny_lines(records: dict[str, dict]) -> list[str]:
+    """What the tiny space says: rank of what was found, rank agreement, its ceiling."""
+    tables = [[n["mean_dice"] for n in table["networks"]] for table in _tables(records)]
+    if not tables:
+        return ["no record yet: make study"]
+    truth = np.mean(tables, axis=0)
+    lines = [
+        f"99 networks trained {len(tables)} times: Dice {truth.min():.3f} to {truth.max():.3f}"
+    ]
+    if len(tables) > 1:
+        tau, rho = rank_agreement(*tables[:2])
+        lines.append(f"one seed's ranking by the other's: tau {tau:.2f}, rho {rho:.2f}")
+    for job, record in records.items():
+        if "found" in record:
+            tau, rho = rank_agreement(truth, [dice for dice, _ in record["inherited"]])
+            rank = 1 + int((truth > truth[record["found"]]).sum())
+            lines.append(f"{job}: found rank {rank} of 99; inherited tau {tau:.2f}, rho {rho:.2f}")
+    return lines
+
+
+def tiny_points(records: dict[str, dict]) -> dict:
+    """{search: (Dice trained alone, Dice with inherited weights)} of the tiny space."""
+    tables = [[n["mean_dice"] for n in table["networks"]] for table in _tables(records)]
+    found = {job: r for job, r in records.items() if "found" in r and job.endswith("-1")}
+    if not tables or not found:
+        return {"no record yet": ([0], [0])}
+    truth = np.mean(tables, axis=0)
+    return {job: (truth, [dice for dice, _ in r["inherited"]]) for job, r in found.items()}
+
+
+MODALITY_HEADER = ("modality", "seeds", "joint: Dice", "own: Dice", "joint minus own", "verdict")
+
+
+def modality_rows(records: dict[str, dict]) -> list[tuple]:
+    """A joint search's topology beside one searched for the modality alone, paired intervals."""
+    groups = {}
+    for job, record in records.items():
+        modality, which = job.rpartition("-seed-")[0].rsplit("-", 1)
+        groups.setdefault(modality, {}).setdefault(which, []).append(record)
+    rows = []
+    for modality, pair in groups.items():
+        joint, own = (_scores(pair.get(which, []), 0) for which in ("joint", "own"))
+        seeds = sorted(joint.keys() & own.keys())
+        if not seeds:
+            continue
+        a, b = (np.array([x[s] for s in seeds]) for x in (joint, own))
+        mean, low, high = diagnose.paired_bootstrap(a, b)
+        word = "no evidence of a difference"
+        word = "joint better" if low > 0 else "own better" if high < 0 else word
+        interval = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+        rows.append((modality, len(seeds), f"{a.mean():.3f}", f"{b.mean():.3f}", interval, word))
+    return rows

@@ -1,0 +1,105 @@
+"""Instance norm and the weighed sum that enters a node, written for a CPU's caches.
+
+A node adds up normalised convolutions and plain (skip) features, each times a weight of the
+search. Stock PyTorch walks through memory for the norm, for each product and for each sum, forward
+and backward. Here the weight rides along in the norm's affine scale, sums go in place, and images
+stay in channels-last order, in which oneDNN's convolutions and PyTorch's bilinear resizing are
+markedly faster (`make bench`). Elsewhere (GPU, half precision, export) the plain formula is used.
+"""
+
+import torch
+import torch.nn.functional as F
+
+LAST = torch.channels_last
+EPS = 1e-5
+_norm, _norm_backward = torch.native_batch_norm, torch.ops.aten.native_batch_norm_backward
+
+
+def _fast(x) -> bool:
+    exporting = torch.compiler.is_exporting() or torch.jit.is_tracing()
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not exporting
+
+
+def layout(x):
+    """The memory order in which the network is fastest on this device; values do not change."""
+    return x.contiguous(memory_format=LAST) if _fast(x) else x
+
+
+def instance_norm(x):
+    """Each channel of each image to mean 0 and variance 1 (no affine weights); (B, C, H, W)."""
+    return _Mix.apply(None, 1, x) if _fast(x) else F.instance_norm(x)
+
+
+def mix(raw, plain, weight=None):
+    """Sum of weight * instance_norm(raw) and weight * plain terms, each (B, C, H, W).
+
+    `weight` (len(raw) + len(plain),) in that order; None: all ones.
+    """
+    terms = [*raw, *plain]
+    if _fast(terms[0]):
+        return _Mix.apply(weight, len(raw), *terms)
+    terms = [F.instance_norm(y) for y in raw] + list(plain)
+    if weight is not None:
+        terms = [w.to(x.dtype) * x for w, x in zip(weight, terms, strict=True)]
+    return torch.stack(terms).sum(0) if len(terms) > 3 else sum(terms[1:], terms[0])
+
+
+def _thin(x) -> bool:
+    """Fewer channels than fill a vector register: there the plain order is faster for norms."""
+    return x.shape[1] < 16
+
+
+def _per_image(x):
+    """Views in which batch norm is instance norm: one image each, channels last, or all channels
+    of all images in the plain order."""
+    if _thin(x):
+        return [x.contiguous().view(1, -1, *x.shape[2:])]
+    return [x[i : i + 1] for i in range(len(x))]
+
+
+class _Mix(torch.autograd.Function):
+    """See mix(); on a CPU, channels last."""
+
+    @staticmethod
+    def forward(ctx, weight, normed, *terms):
+        terms = [layout(x) for x in terms]
+        scales = [1.0] * len(terms) if weight is None else weight.tolist()
+        out, statistics = None, []
+        for y, scale in zip(terms[:normed], scales, strict=False):
+            views, kept, found = _per_image(y), [], torch.empty_like(y)
+            for i, part in enumerate(views):
+                to = torch.empty_like(part) if _thin(y) else found[i : i + 1]
+                stats = part.new_empty((2, part.shape[1]))
+                affine = torch.full_like(stats[0], scale)
+                _norm(part, affine, None, None, None, True, 0.0, EPS, out=(to, stats[0], stats[1]))
+                kept.append(stats)
+            statistics.append(kept)
+            found = to.view(y.shape) if _thin(y) else found
+            out = layout(found) if out is None else out.add_(found)
+        for x, scale in zip(terms[normed:], scales[normed:], strict=True):
+            out = x * scale if out is None else out.add_(x, alpha=scale)
+        ctx.save_for_backward(*terms)
+        ctx.scales, ctx.statistics, ctx.weighed = scales, statistics, weight is not None
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        terms, normed = ctx.saved_tensors, len(ctx.statistics)
+        grad = layout(grad)
+        grads, weights = [], []
+        for y, scale, kept in zip(terms[:normed], ctx.scales, ctx.statistics, strict=False):
+            parts, total = [], 0.0
+            for part, g, (mean, rstd) in zip(_per_image(y), _per_image(grad), kept, strict=True):
+                affine = part.new_full((part.shape[1],), scale)
+                found = (g, part, affine, None, None, mean, rstd, True, EPS)
+                part, of_scale, _ = _norm_backward(*found, [True, ctx.weighed, False])
+                parts.append(part)
+                total += of_scale.sum() if ctx.weighed else 0.0
+            grads.append(layout(parts[0].view(y.shape) if _thin(y) else torch.cat(parts)))
+            weights.append(total)
+        flat = grad.permute(0, 2, 3, 1).reshape(-1)
+        for x, scale in zip(terms[normed:], ctx.scales[normed:], strict=True):
+            grads.append(grad if scale == 1.0 else grad * scale)
+            if ctx.weighed:
+                weights.append(flat @ x.permute(0, 2, 3, 1).reshape(-1))
+        return torch.stack(weights) if ctx.weighed else None, None, *grads

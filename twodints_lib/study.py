@@ -1,0 +1,186 @@
+"""Studies of the search: what it earned against controls. `make study`, over as many sittings.
+
+Every training is one job with a record of its own, records/study/<study>/<job>.json: a job that has
+one is not run again. The scale is small and stated in each record; nothing here is the paper's.
+"""
+
+import dataclasses
+
+from twodints_lib import derive, diagnose, predict, runs, search, topology
+from twodints_lib.errors import InputError
+from twodints_lib.patches import load_samples
+from twodints_lib.search import Plan
+
+RECORDS = runs.ROOT / "records" / "study"
+SEEDS = (1, 2, 3)
+SCALE = {
+    "patch": 64,
+    "batch": 8,
+    "channel_mul": 0.125,
+    "num_blocks": 4,
+    "num_depths": 4,
+    "search_epochs": 30,
+    "derived_epochs": 40,
+    "arch_rate": 0.02,
+    "val_start": 10,
+    "val_every": 10,
+}
+TINY = SCALE | {"num_blocks": 2, "num_depths": 2, "search_epochs": 15, "derived_epochs": 6}
+# The official weight rate is made for thousands of steps; a short search needs a faster one.
+PLANS = {
+    "paper": Plan(),
+    "sampled": Plan(paths="sampled"),
+    "dints": Plan("dints", weight_rate=0.1, warmup=0.25),
+    "dints, normalised": Plan(
+        "dints", weight_rate=0.1, warmup=0.25, scaling="normalised", budget=0.5, ceiling=True
+    ),
+}
+SEARCHED = tuple(f"searched: {name}" for name in PLANS)
+CONTROLS = (
+    "random 1",
+    "random 2",
+    "untouched alphas",
+    *(f"fixed: {shape}" for shape in topology.SHAPES),
+)
+
+
+def setup_of(data: str, seed: int, scale: dict) -> runs.Setup:
+    """The laptop preset at the study's scale."""
+    return runs.begin("laptop", data, seed, **scale)
+
+
+def once(study: str, job: str, make, say=print) -> dict:
+    """The record of a job: read where it exists, else made by `make()` and written."""
+    name = job.replace(":", "").replace(" ", "-").replace(",", "")
+    path = RECORDS / study / f"{name}.json"
+    if not path.is_file():
+        say(f"{study}: {job}")
+        runs.write_json(path, make())
+    return runs.read_json(path)
+
+
+def code_of(setup: runs.Setup, variant: str, say=print) -> dict:
+    """The code that a variant trains: searched, random, decoded from untouched alphas, or fixed."""
+    blocks, depths = setup.preset.num_blocks, setup.preset.num_depths
+    kind, _, name = variant.partition(": ")
+    if kind == "searched":
+        return search.found_code(search.search_supernet(setup, PLANS[name], say=say))
+    if kind == "fixed":
+        return topology.known_shape(name, blocks, depths)
+    if variant == "untouched alphas":
+        return topology.decode(*search.untouched(setup))
+    if variant.startswith("random"):
+        return topology.random_code(blocks, depths, 100 * setup.seed + int(variant[-1]))
+    raise InputError(f"variant={variant!r} is not known to the study.")
+
+
+def control_job(data: str, variant: str, seed: int, say=print) -> dict:
+    """Train one variant from scratch; its record holds one Dice and F1 an image."""
+    setup = setup_of(data, seed, SCALE)
+    folder = search.train_code(setup, code_of(setup, variant, say), say)
+    record = slim(runs.read_json(folder / "record.json"))
+    if variant.startswith("searched"):
+        plan = PLANS[variant.partition(": ")[2]]
+        scores = search.three_scores(setup, plan, say=say)
+        record["three"] = {
+            name: {k: s[k] for k in ("mean_dice", "mean_f1")} for name, s in scores.items()
+        }
+        found = search.search_supernet(setup, plan, say=say)
+        record["search_seconds"] = runs.read_json(found / "record.json")["seconds"]
+        history = runs.read_json(found / "history.json")["history"]
+        before, after = search.untouched(setup), search.last_alphas(history)
+        record["moved"] = [diagnose.moved(a, b) for a, b in zip(after, before, strict=True)]
+        record["margin"] = topology.margin(after[0])
+        shares = [row["shares"] for row in history if "shares" in row]
+        record["shares"] = {"first": shares[0], "last": shares[-1]} if shares else None
+    return record
+
+
+def slim(record: dict) -> dict:
+    """A run's record with one Dice and F1 an image, and none of the rest of its rows."""
+    rows = record["metrics"].pop("per_image")
+    record["metrics"]["images"] = {r["name"]: [r["dice"], r["f1"]] for r in rows}
+    return record
+
+
+def modality_job(data: str, modality: str, which: str, seed: int, say=print) -> dict:
+    """Search on all modalities (joint) or on this one (own); retrain on this one; score it."""
+    scale = SCALE | {"derived_epochs": 4 * SCALE["derived_epochs"] // 2}
+    joint = setup_of(data, seed, SCALE)
+    own = dataclasses.replace(setup_of(data, seed, scale), only=modality)
+    # A quarter of the images, four times the epochs: as many steps as the joint search.
+    longer = dataclasses.replace(own.preset, search_epochs=4 * SCALE["search_epochs"])
+    searching = dataclasses.replace(own, preset=longer) if which == "own" else joint
+    code = search.found_code(search.search_supernet(searching, PLANS["paper"], say=say))
+    return slim(runs.read_json(search.train_code(own, code, say) / "record.json"))
+
+
+def tiny_job(data: str, number: int, seed: int, say=print) -> dict:
+    """Train one of the 99 networks of the tiny space, for at most about five seconds."""
+    setup = setup_of(data, seed, TINY)
+    code = topology.every_code(TINY["num_blocks"], TINY["num_depths"])[number]
+    record = runs.read_json(search.train_code(setup, code, say=lambda _: None) / "record.json")
+    keep = ("mean_dice", "mean_f1", "network_parameters")
+    return {k: record["metrics"][k] for k in keep} | {"seconds": record["seconds"]}
+
+
+def tiny_search_job(data: str, plan: str, seed: int, say=print) -> dict:
+    """Search the tiny space; score all its networks with the weights of the supernet."""
+    setup = setup_of(data, seed, TINY)
+    codes = topology.every_code(TINY["num_blocks"], TINY["num_depths"])
+    folder = search.search_supernet(setup, PLANS[plan], say=say)
+    net, record = predict.load_network(folder)
+    # The tiny space is one of topologies: the decoded paths, all convolving, as in its table.
+    found = topology.decode(*search.alphas(net), net.names)["paths"]
+    samples, inherited = load_samples(setup.val()), []
+    for code in codes:
+        copied = derive.inherit(net, code, TINY["channel_mul"])
+        scores = predict.summary(predict.score_samples(copied, samples, TINY["patch"]))
+        inherited.append([scores["mean_dice"], scores["mean_f1"]])
+    number = [c["paths"] for c in codes].index(found)
+    return {"found": number, "inherited": inherited, "seconds": record["seconds"]}
+
+
+def run(data: str = "simulated", only=(), seeds=SEEDS, say=print):
+    """Run every job that has no record yet."""
+    known = {"controls": _controls, "modalities": _modalities, "tiny": _tiny}
+    for name in only:
+        if name not in known:
+            raise InputError(f"--only {name}: no such study; there are {', '.join(known)}.")
+    for name, study in known.items():
+        if not only or name in only:
+            study(data, seeds, say)
+
+
+def _controls(data, seeds, say):
+    for seed in seeds:
+        for variant in SEARCHED + CONTROLS:
+            make = lambda v=variant, s=seed: control_job(data, v, s, say)  # noqa: E731
+            once("controls", f"{variant} seed {seed}", make, say)
+
+
+def _modalities(data, seeds, say):
+    for seed in seeds:
+        for modality in setup_of(data, seed, SCALE).dataset.modalities:
+            for which in ("joint", "own"):
+                make = lambda m=modality, w=which, s=seed: modality_job(data, m, w, s, say)  # noqa: E731
+                once("modalities", f"{modality} {which} seed {seed}", make, say)
+
+
+def _tiny(data, seeds, say):
+    codes = topology.every_code(TINY["num_blocks"], TINY["num_depths"])
+    for seed in seeds[:2]:  # the second seed tells how much of the ranking is noise
+        make = lambda s=seed: {  # noqa: E731
+            "settings": TINY,
+            "seed": s,
+            "data": data,
+            "commit": runs.commit(),
+            "hardware": runs.hardware(),
+            "paths": [c["paths"] for c in codes],
+            "networks": [tiny_job(data, i, s, say) for i in range(len(codes))],
+        }
+        once("tiny", f"table seed {seed}", make, say)
+    for seed in seeds:
+        for plan in ("paper", "sampled"):
+            make = lambda p=plan, s=seed: tiny_search_job(data, p, s, say)  # noqa: E731
+            once("tiny", f"{plan} seed {seed}", make, say)
