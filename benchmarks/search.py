@@ -7,10 +7,10 @@ measured in a process of its own for each variant. Writes records/bench-search.j
 import contextlib
 import io
 import json
-import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -168,9 +168,15 @@ def measure_peak(what: str):
         small = training_step(net, 16, 1)  # optimiser state and gradients are not what is asked
         small()
         call = training_step(net)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = high_water()
     call()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((high_water() - before) / 1024)
+
+
+def high_water() -> int:
+    """Peak resident memory of this process in KiB (Linux: getrusage also counts its parent's)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def memory_model() -> list[dict]:

@@ -67,10 +67,10 @@ class _Mix(torch.autograd.Function):
         out, statistics = None, []
         for y, scale in zip(terms[:normed], scales, strict=False):
             views, kept, found = _per_image(y), [], torch.empty_like(y)
+            affine = y.new_full((views[0].shape[1],), scale)
             for i, part in enumerate(views):
                 to = torch.empty_like(part) if _thin(y) else found[i : i + 1]
-                stats = part.new_empty((2, part.shape[1]))
-                affine = torch.full_like(stats[0], scale)
+                stats = y.new_empty((2, part.shape[1]))
                 _norm(part, affine, None, None, None, True, 0.0, EPS, out=(to, stats[0], stats[1]))
                 kept.append(stats)
             statistics.append(kept)
@@ -86,17 +86,19 @@ class _Mix(torch.autograd.Function):
     def backward(ctx, grad):
         terms, normed = ctx.saved_tensors, len(ctx.statistics)
         grad = layout(grad)
+        grad_views = _per_image(grad)
         grads, weights = [], []
         for y, scale, kept in zip(terms[:normed], ctx.scales, ctx.statistics, strict=False):
-            parts, total = [], 0.0
-            for part, g, (mean, rstd) in zip(_per_image(y), _per_image(grad), kept, strict=True):
-                affine = part.new_full((part.shape[1],), scale)
+            views, parts, of_scale = _per_image(y), [], []
+            affine = y.new_full((views[0].shape[1],), scale)
+            for part, g, (mean, rstd) in zip(views, grad_views, kept, strict=True):
                 found = (g, part, affine, None, None, mean, rstd, True, EPS)
-                part, of_scale, _ = _norm_backward(*found, [True, ctx.weighed, False])
+                part, found, _ = _norm_backward(*found, [True, ctx.weighed, False])
                 parts.append(part)
-                total += of_scale.sum() if ctx.weighed else 0.0
+                of_scale.append(found)
             grads.append(layout(parts[0].view(y.shape) if _thin(y) else torch.cat(parts)))
-            weights.append(total)
+            if ctx.weighed:
+                weights.append(torch.cat(of_scale).sum())
         flat = grad.permute(0, 2, 3, 1).reshape(-1)
         for x, scale in zip(terms[normed:], ctx.scales[normed:], strict=True):
             grads.append(grad if scale == 1.0 else grad * scale)
