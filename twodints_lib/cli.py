@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     study = commands.add_parser("study", help="what the search earns against controls (hours)")
     study.add_argument("--data", default="simulated", help="a data set's name or a folder of yours")
     study.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="controls, modalities or tiny"
+        "--only", action="append", default=[], metavar="NAME", help="controls, sampling, ..."
     )
     study.add_argument("--seeds", type=int, nargs="+", help="seeds of this sitting")
     study.set_defaults(run=_study)

@@ -48,6 +48,8 @@ def differences(records: dict[str, dict], searched: str, score: int = 0) -> list
     `score` 0: Dice, 1: F1. Of the random codes a seed's mean is taken.
     """
     every = by_variant(records)
+    if searched not in every:
+        return []
     own = _scores(every[searched], score)
     rows = []
     for name, some in every.items():
@@ -104,6 +106,24 @@ def three_rows(records: dict[str, dict]) -> list[tuple]:
             seconds = np.mean([r["search_seconds"] for r in some])
             far = np.mean([r["moved"][0] for r in some])
             rows.append((name, f"{seconds:.0f}", *(f"{d:.3f}" for d in dice), f"{far:.0f} sigma"))
+    return rows
+
+
+SAMPLING_HEADER = ("seed", "all paths: seconds, Dice", "sampled: seconds, Dice", "times faster")
+
+
+def sampling_rows(records: dict[str, dict]) -> list[tuple]:
+    """Searches that evaluate all paths or one sampled network a step, seed by seed."""
+    pairs = {}
+    for job, record in records.items():
+        pairs.setdefault(record["seed"], {})[job.partition("-seed")[0]] = record
+    rows = []
+    for seed, pair in sorted(pairs.items()):
+        if len(pair) == 2:
+            both = [pair[plan] for plan in ("paper", "sampled")]
+            seconds = [r["search_seconds"] for r in both]
+            words = [f"{r['search_seconds']:.0f}, {r['metrics']['mean_dice']:.3f}" for r in both]
+            rows.append((seed, *words, f"{seconds[0] / seconds[1]:.1f}"))
     return rows
 
 

@@ -26,6 +26,9 @@ SCALE = {
     "val_every": 10,
 }
 TINY = SCALE | {"num_blocks": 2, "num_depths": 2, "search_epochs": 15, "derived_epochs": 6}
+# Large enough that a step's time is the network's, not the loader's.
+SAMPLING = SCALE | {"patch": 128, "batch": 4, "channel_mul": 0.25, "search_epochs": 12}
+SAMPLING |= {"derived_epochs": 30, "val_start": 30}
 # The official weight rate is made for thousands of steps; a short search needs a faster one.
 PLANS = {
     "paper": Plan(),
@@ -96,6 +99,15 @@ def control_job(data: str, variant: str, seed: int, say=print) -> dict:
     return record
 
 
+def sampling_job(data: str, plan: str, seed: int, say=print) -> dict:
+    """A search with all paths or with sampled ones, its time, and its network trained anew."""
+    setup = setup_of(data, seed, SAMPLING)
+    folder = search.search_supernet(setup, PLANS[plan], say=say)
+    found = search.train_code(setup, search.found_code(folder), say)
+    seconds = runs.read_json(folder / "record.json")["seconds"]
+    return slim(runs.read_json(found / "record.json")) | {"search_seconds": seconds}
+
+
 def slim(record: dict) -> dict:
     """A run's record with one Dice and F1 an image, and none of the rest of its rows."""
     rows = record["metrics"].pop("per_image")
@@ -143,7 +155,7 @@ def tiny_search_job(data: str, plan: str, seed: int, say=print) -> dict:
 
 def run(data: str = "simulated", only=(), seeds=SEEDS, say=print):
     """Run every job that has no record yet."""
-    known = {"controls": _controls, "modalities": _modalities, "tiny": _tiny}
+    known = {"controls": _controls, "sampling": _sampling, "modalities": _modalities, "tiny": _tiny}
     for name in only:
         if name not in known:
             raise InputError(f"--only {name}: no such study; there are {', '.join(known)}.")
@@ -157,6 +169,13 @@ def _controls(data, seeds, say):
         for variant in SEARCHED + CONTROLS:
             make = lambda v=variant, s=seed: control_job(data, v, s, say)  # noqa: E731
             once("controls", f"{variant} seed {seed}", make, say)
+
+
+def _sampling(data, seeds, say):
+    for seed in seeds:
+        for plan in ("paper", "sampled"):
+            make = lambda p=plan, s=seed: sampling_job(data, p, s, say)  # noqa: E731
+            once("sampling", f"{plan} seed {seed}", make, say)
 
 
 def _modalities(data, seeds, say):
