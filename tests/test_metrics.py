@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from twodints_lib import cli, metrics
+from twodints_lib import cli, evaluation, metrics
 from twodints_lib.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "data" / "official_metric"
@@ -107,7 +107,7 @@ def folders(tmp_path):
 
 
 def test_a_missing_prediction_counts_as_empty_and_is_named(folders):
-    result = metrics.evaluate(*folders)
+    result = evaluation.evaluate(*folders)
     assert [r["f1"] for r in result["per_image"]] == [1, 0, 0]
     assert result["missing"] == ["c"]
     assert result["mean_f1"] == pytest.approx(1 / 3) and result["median_f1"] == 0
@@ -116,7 +116,7 @@ def test_a_missing_prediction_counts_as_empty_and_is_named(folders):
 def test_modalities_come_from_the_manifest(folders):
     pred, truth = folders
     (truth.parent / "manifest.csv").write_text("name,modality\na,DIC\nb,DIC\nc,brightfield\n")
-    assert metrics.evaluate(pred, truth)["per_modality"] == {"DIC": 0.5, "brightfield": 0}
+    assert evaluation.evaluate(pred, truth)["per_modality"] == {"DIC": 0.5, "brightfield": 0}
 
 
 def test_the_command_prints_json(folders, capsys):

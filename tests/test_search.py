@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from twodints_lib import (
+    cli,
     diagnose,
     findings,
     objective,
     patches,
+    predict,
     runs,
     search,
     space,
@@ -194,6 +196,23 @@ def test_the_history_stays_small(tiny_setup):
     history = runs.read_json(folder / "history.json")["history"]
     kept = [row for row in history if "alpha_a" in row]
     assert len(history) == 230 and 70 <= len(kept) <= 100 and "alpha_a" in history[-1]
+
+
+def test_a_derived_network_is_exported_and_nothing_is_overwritten(tiny_setup, tmp_path, capsys):
+    code = topology.known_shape("unet", 2, 2)
+    derived = search.train_code(tiny_setup, code, say=lambda _: None)
+    out = tmp_path / "net.pt2"
+    assert cli.main(["export", "--model", str(derived), "-o", str(out)]) == 0
+    image = torch.rand(1, 3, 32, 32)
+    net, _ = predict.load_network(derived)
+    plain = torch.export.load(out).module()
+    torch.testing.assert_close(plain(image), net.eval()(image), rtol=1e-4, atol=1e-5)
+    assert cli.main(["export", "--model", str(derived), "-o", str(out)]) == 2
+    supernet = search.search_supernet(tiny_setup, say=lambda _: None)
+    other = str(tmp_path / "other.pt2")
+    assert cli.main(["export", "--model", str(supernet), "-o", other]) == 2
+    assert "no derived network" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.glob("*.pt2")) == ["net.pt2"]
 
 
 def test_three_scores_say_whose_they_are(tiny_setup):

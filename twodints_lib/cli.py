@@ -1,4 +1,4 @@
-"""The command `twodints`: data, run, study, segment, evaluate, table."""
+"""The command `twodints`: data, run, study, segment, export, evaluate, ceiling, table."""
 
 import argparse
 import json
@@ -79,14 +79,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.set_defaults(run=_segment)
 
+    export = commands.add_parser("export", help="write a derived network as one plain module")
+    export.add_argument("-o", "--out", required=True, help="file to write, NAME.pt2")
+    export.add_argument("--model", required=True, help="folder of a derived network's run")
+    export.set_defaults(run=_export)
+
     evaluate = commands.add_parser("evaluate", help="score label files by the challenge's F1")
     evaluate.add_argument("pred_dir")
     evaluate.add_argument("truth_dir")
     evaluate.add_argument(
-        "--threshold", type=float, default=0.5, help="IoU of a match (default: 0.5)"
+        "--threshold", type=float, nargs="+", default=[0.5], help="IoU of a match (default: 0.5)"
     )
+    evaluate.add_argument("--above", action="store_true", help="match at IoU > threshold, not >=")
+    evaluate.add_argument(
+        "--frame", type=int, default=2, help="leave out cells touching this border; 0: keep all"
+    )
+    evaluate.add_argument("--compat", default="", help="neurips22: the challenge's own script")
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    evaluate.add_argument("--csv", metavar="FILE", help="write one line an image and threshold")
     evaluate.set_defaults(run=_evaluate)
+
+    ceiling = commands.add_parser(
+        "ceiling", help="what each representation reaches on labels with a perfect network"
+    )
+    ceiling.add_argument("data", help="a data set's name or a folder of yours")
+    ceiling.add_argument("--only", action="append", default=[], metavar="NAME")
+    ceiling.set_defaults(run=_ceiling)
 
     table = commands.add_parser("table", help="print a table")
     table.add_argument("name", choices=("parameters", "presets", "cells"))
@@ -142,20 +160,60 @@ def _segment(args):
     segment_files(args.images, args.out, args.model)
 
 
-def _evaluate(args):
-    from twodints_lib.metrics import evaluate
+def _export(args):
+    from pathlib import Path
 
-    result = evaluate(args.pred_dir, args.truth_dir, args.threshold)
+    from twodints_lib import derive, predict
+
+    out = Path(args.out)
+    if out.exists() or out.suffix != ".pt2":
+        raise InputError(f"{out}: must be a new file that ends in .pt2; choose another name.")
+    net, record = predict.load_network(args.model)
+    if record["parameters"]["spec"]["kind"] != "derived":
+        raise InputError(f"{args.model}: is no derived network; give the folder of one.")
+    derive.export(net.cpu(), out, record["parameters"]["recipe"]["patch"])
+    print(f"{out}: read it with torch.export.load({out.name!r}).module()")
+
+
+def _evaluate(args):
+    from twodints_lib import evaluation
+
+    rules = evaluation.Rules(tuple(args.threshold), not args.above, args.frame, args.compat)
+    shown = sys.stderr.isatty()
+    result = evaluation.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
+    if args.csv:
+        evaluation.write_csv(result, args.csv)
     if args.json:
         print(json.dumps(result, indent=1))
         return
     for row in result["per_image"]:
         print(f"{row['name']:<28} {row['tp']:>5} of {row['n_true']:>5} found  F1 {row['f1']:.4f}")
-    for name, f1 in result["per_modality"].items():
-        print(f"{name:<28} mean F1 {f1:.4f}")
+    for name, m in result["modalities"].items():
+        low, high = m["interval_mean_f1"]
+        print(f"{name:<28} mean F1 {m['mean_f1']:.4f} [{low:.3f}, {high:.3f}]")
     for name in result["missing"]:
-        print(f"{name}: no prediction, counted as empty", file=sys.stderr)
-    print(f"mean F1 {result['mean_f1']:.4f}, median F1 {result['median_f1']:.4f}")
+        how = "left out, as the script does" if args.compat else "counted as empty"
+        print(f"{name}: no prediction, {how}", file=sys.stderr)
+    errors = ", ".join(f"{n} {kind}" for kind, n in result["errors"].items() if n)
+    print(f"unmatched: {errors or 'none'}")
+    scores = (f"{kind} F1 {result[f'{kind}_f1']:.4f}" for kind in ("mean", "median", "pooled"))
+    print(", ".join(scores))
+
+
+def _ceiling(args):
+    from twodints_lib import manifest, report, representations
+
+    known = representations.REPRESENTATIONS
+    for name in args.only:
+        if name not in known:
+            raise InputError(
+                f"--only {name}: no such representation; there are {', '.join(known)}."
+            )
+    items = [i for i in manifest.open_data(args.data).items if i.label is not None]
+    if not items:
+        raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
+    found = representations.ceiling(items, args.only or list(known))
+    print(report.text_table(*representations.ceiling_rows(found)))
 
 
 def _table(args):

@@ -103,6 +103,11 @@ def read_labels(path) -> np.ndarray:
 
 def renumber(labels) -> np.ndarray:
     """The same partition with ids 1..n, int32; 0 stays 0."""
+    if labels.size and labels.max() < 2**24:  # a table of ids, many times faster than sorting
+        present = np.zeros(int(labels.max()) + 1, bool)
+        present[labels.ravel()] = True
+        present[0] = False
+        return np.where(present, np.cumsum(present), 0).astype(np.int32)[labels]
     ids, index = np.unique(labels, return_inverse=True)
     index = index.reshape(labels.shape).astype(np.int32)
     return index if ids[0] == 0 else index + 1

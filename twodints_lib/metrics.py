@@ -4,21 +4,21 @@ Conventions, all the challenge's own: an instance that touches the 2-pixel frame
 truth and from prediction before anything is counted; a pair matches at IoU >= 0.5; F1 is taken
 per image and then averaged over images; an image where nothing matches scores 0, an image
 without any cell included. Images of 25 megapixels or more are scored in 2000-pixel tiles.
+evaluation.py scores folders, by these conventions or by others that are named.
 """
 
-import csv
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.sparse.csgraph import connected_components
 
 from twodints_lib.errors import InputError
-from twodints_lib.images import IMAGE_SUFFIXES, read_labels
 
 FRAME = 2  # pixels
 TILED_FROM, TILE = 25_000_000, 2000  # pixels in all, pixels a side
-BLOCK = 4_000_000  # pixels looked at together: memory stays flat on whole slides
+BLOCK = 1_000_000  # pixels looked at together: memory stays flat on whole slides
 
 
 def overlap_table(truth, pred) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,38 +52,95 @@ def frame_ids(labels, width: int = FRAME) -> np.ndarray:
     return np.setdiff1d(np.concatenate([s.ravel() for s in strips]), [0])
 
 
-def match(truth, pred, threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Pair the cells of one image or tile, the frame's cells left out.
+@dataclass(frozen=True)
+class Overlaps:
+    """The cells of one image or tile and where truth and prediction meet.
 
-    Returns the ids of matched cells in truth and in prediction (pair by pair), and how many cells
-    each holds. The pairs are the largest one-to-one set with IoU >= threshold.
+    Cells are numbered 0, 1, ... in the order of their ids; `kept` leaves out the frame's.
     """
+
+    truth_ids: np.ndarray
+    pred_ids: np.ndarray
+    truth_area: np.ndarray  # pixels, background not among them
+    pred_area: np.ndarray
+    truth_kept: np.ndarray  # bool
+    pred_kept: np.ndarray
+    pairs: tuple[np.ndarray, np.ndarray]  # indices of cells that meet
+    pixels: np.ndarray  # in common, of each pair
+
+    @property
+    def iou(self) -> np.ndarray:
+        """Intersection over union of each pair."""
+        a, b = self.pairs
+        return self.pixels / (self.truth_area[a] + self.pred_area[b] - self.pixels)
+
+
+def overlaps(truth, pred, frame: int = FRAME) -> Overlaps:
+    """What matching needs to know of two label images (H, W); `frame` 0 keeps all cells."""
     truth_ids, pred_ids, pixels = overlap_table(truth, pred)
-    truth_area = np.bincount(truth_ids, pixels)
-    pred_area = np.bincount(pred_ids, pixels)
-    kept_truth, kept_pred = truth_area > 0, pred_area > 0
-    kept_truth[np.append(frame_ids(truth), 0)] = False
-    kept_pred[np.append(frame_ids(pred), 0)] = False
-    union = truth_area[truth_ids] + pred_area[pred_ids] - pixels
-    good = (pixels >= threshold * union) & kept_truth[truth_ids] & kept_pred[pred_ids]
+    sides = []
+    for ids, labels in ((truth_ids, truth), (pred_ids, pred)):
+        names, index = np.unique(ids, return_inverse=True)
+        area = np.bincount(index, pixels).astype(np.int64)
+        kept = ~np.isin(names, frame_ids(labels, frame)) if frame else np.ones(len(names), bool)
+        first = int(len(names) > 0 and names[0] == 0)  # the background is no cell
+        sides.append((names[first:], area[first:], kept[first:], index - first))
+    (a_ids, a_area, a_kept, a), (b_ids, b_area, b_kept, b) = sides
+    both = (a >= 0) & (b >= 0)
+    pairs = (a[both], b[both])
+    return Overlaps(a_ids, b_ids, a_area, b_area, a_kept, b_kept, pairs, pixels[both])
+
+
+def pair(found: Overlaps, threshold: float = 0.5, at_least: bool = True):
+    """Matched cells: indices in truth, in prediction, and their IoU, pair by pair.
+
+    The largest one-to-one set of kept cells with IoU >= threshold (`at_least`) or > threshold;
+    of several such sets the one with the highest sum of IoU.
+    """
+    iou = found.iou
+    a, b = found.pairs
+    good = (iou >= threshold if at_least else iou > threshold) & (iou > 0)
+    good &= found.truth_kept[a] & found.pred_kept[b]
+    a, b, iou = a[good], b[good], iou[good]
     # Above 0.5 a cell has one partner at most; at 0.5 and below several can compete.
-    shape = (truth_area.size, pred_area.size)
-    graph = csr_array((np.ones(good.sum()), (truth_ids[good], pred_ids[good])), shape=shape)
-    partner = maximum_bipartite_matching(graph, perm_type="column")  # of each truth id, or -1
-    found = np.flatnonzero(partner >= 0)
-    return found, partner[found], int(kept_truth.sum()), int(kept_pred.sum())
+    rivals = (np.bincount(a)[a] > 1) | (np.bincount(b)[b] > 1) if len(a) else np.zeros(0, bool)
+    if not rivals.any():
+        return a, b, iou
+    keep = ~rivals
+    chosen = np.flatnonzero(rivals)[_best_of(a[rivals], b[rivals], iou[rivals])]
+    keep[chosen] = True
+    return a[keep], b[keep], iou[keep]
+
+
+def _best_of(a, b, iou) -> np.ndarray:
+    """Positions of the best one-to-one pairs among rivals: most pairs first, then highest IoU."""
+    nodes = len(np.unique(a)), len(np.unique(b))
+    a, b = np.unique(a, return_inverse=True)[1], np.unique(b, return_inverse=True)[1]
+    graph = csr_array((np.ones(len(a)), (a, nodes[0] + b)), shape=(sum(nodes), sum(nodes)))
+    group = connected_components(graph, directed=False)[1][a]
+    chosen = []
+    for g in np.unique(group):
+        own = np.flatnonzero(group == g)
+        rows, row = np.unique(a[own], return_inverse=True)
+        columns, column = np.unique(b[own], return_inverse=True)
+        gain, position = np.zeros((len(rows), len(columns))), np.full((len(rows), len(columns)), -1)
+        gain[row, column], position[row, column] = 1 + iou[own] / (2 * len(own)), own
+        picked = position[linear_sum_assignment(gain, maximize=True)]
+        chosen += picked[picked >= 0].tolist()
+    return np.array(chosen, int)
 
 
 def matched_ids(truth, pred, threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Ids of the matched cells in truth and in prediction, pair by pair."""
-    return match(truth, pred, threshold)[:2]
+    found = overlaps(truth, pred)
+    a, b, _ = pair(found, threshold)
+    return found.truth_ids[a], found.pred_ids[b]
 
 
-def foreground_dice(truth, pred) -> float:
-    """Dice of cell against background; 1 when both are empty."""
-    a, b = truth > 0, pred > 0
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
+def foreground_dice(parts: list[Overlaps]) -> float:
+    """Dice of cell against background over an image's parts; 1 when both are empty."""
+    total = sum(int(part.truth_area.sum() + part.pred_area.sum()) for part in parts)
+    return 2 * sum(int(part.pixels.sum()) for part in parts) / total if total else 1.0
 
 
 def score_image(truth, pred, threshold: float = 0.5) -> dict:
@@ -92,12 +149,10 @@ def score_image(truth, pred, threshold: float = 0.5) -> dict:
         raise InputError(
             f"prediction is {pred.shape} but truth is {truth.shape}; give one size for both."
         )
-    tiles = [(truth, pred)]
-    if truth.size >= TILED_FROM:
-        tiles = zip(_tiles(truth), _tiles(pred), strict=True)
-    matched = [match(t, p, threshold) for t, p in tiles]
-    tp = sum(len(found) for found, _, _, _ in matched)
-    n_true, n_pred = sum(m[2] for m in matched), sum(m[3] for m in matched)
+    parts = [overlaps(t, p) for t, p in tiles(truth, pred)]
+    tp = sum(len(pair(part, threshold)[0]) for part in parts)
+    n_true = sum(int(part.truth_kept.sum()) for part in parts)
+    n_pred = sum(int(part.pred_kept.sum()) for part in parts)
     return {
         "n_true": n_true,
         "n_pred": n_pred,
@@ -107,8 +162,15 @@ def score_image(truth, pred, threshold: float = 0.5) -> dict:
         "precision": tp / n_pred if n_pred else 0.0,
         "recall": tp / n_true if n_true else 0.0,
         "f1": 2 * tp / (n_true + n_pred) if tp else 0.0,
-        "foreground_dice": foreground_dice(truth, pred),
+        "foreground_dice": foreground_dice(parts),
     }
+
+
+def tiles(truth, pred) -> list[tuple]:
+    """The image, or from 25 megapixels on its 2000-pixel tiles, as the challenge scores it."""
+    if truth.size < TILED_FROM:
+        return [(truth, pred)]
+    return list(zip(_tiles(truth), _tiles(pred), strict=True))
 
 
 def _tiles(labels):
@@ -133,50 +195,3 @@ def summarise(rows: list[dict]) -> dict:
         "modality_mean_f1": float(np.mean(list(per_modality.values()))),
         "per_modality": per_modality,
     }
-
-
-def evaluate(pred_dir, truth_dir, threshold: float = 0.5) -> dict:
-    """Score a folder of label files against another; pairs share a name up to "_label".
-
-    A truth without a prediction counts as an empty prediction and is listed under "missing"
-    (the challenge's script leaves it out of the mean). Modalities are taken from a manifest.csv
-    beside the truth or up to two folders above it; without one they read "unknown".
-    """
-    truths, preds = _label_files(truth_dir), _label_files(pred_dir)
-    if not set(truths) & set(preds):
-        raise InputError(
-            f"{pred_dir}: no file shares a name with one in {truth_dir}; predictions are "
-            "called <name>_label.tiff."
-        )
-    modality = _modalities(Path(truth_dir))
-    rows = []
-    for name, path in truths.items():
-        truth = read_labels(path)
-        pred = read_labels(preds[name]) if name in preds else np.zeros_like(truth)
-        if pred.shape != truth.shape:
-            raise InputError(
-                f"{preds[name]}: is {pred.shape} but {path} is {truth.shape}; give one size."
-            )
-        row = {"name": name, "modality": modality.get(name, "unknown")}
-        rows.append(row | score_image(truth, pred, threshold))
-    missing = sorted(set(truths) - set(preds))
-    extra = sorted(set(preds) - set(truths))
-    return summarise(rows) | {"per_image": rows, "missing": missing, "without_truth": extra}
-
-
-def _label_files(folder) -> dict[str, Path]:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give a folder of label files.")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise InputError(f"{folder}: holds no label files; give a folder of label files.")
-    return {p.stem.removesuffix("_label"): p for p in files}
-
-
-def _modalities(folder: Path) -> dict[str, str]:
-    for place in (folder, *folder.resolve().parents[:2]):
-        if (place / "manifest.csv").is_file():
-            with open(place / "manifest.csv", newline="") as file:
-                return {r["name"]: r["modality"] for r in csv.DictReader(file) if "modality" in r}
-    return {}

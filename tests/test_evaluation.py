@@ -1,0 +1,192 @@
+"""Evaluation by named conventions: the script's own rows, a brute force, planted errors."""
+
+import csv
+import itertools
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from test_metrics import COLUMNS, GOLDEN
+
+from twodints_lib import cli, evaluation
+from twodints_lib.errors import InputError
+from twodints_lib.evaluation import Rules
+
+
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden pairs are not on this machine")
+@pytest.mark.parametrize("threshold", [0.5, 0.75])
+def test_compat_gives_the_scripts_rows_digit_by_digit(threshold):
+    with open(GOLDEN / f"official-{threshold}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rules = Rules((threshold,), compat="neurips22")
+    result = evaluation.evaluate(GOLDEN / "pred", GOLDEN / "truth", rules)
+    ours = {r["name"]: r for r in result["per_image"]}
+    assert len(rows) == len(ours) >= 39
+    for row in rows:
+        found = ours[row["names"].removesuffix("_label.tiff")]
+        assert {k: found[k] for k in COLUMNS} == {k: float(row[v]) for k, v in COLUMNS.items()}
+    assert result["mean_f1"] == pytest.approx(np.mean([float(r["F1"]) for r in rows]))
+
+
+def masks(labels, frame):
+    inner = np.zeros(labels.shape, bool)
+    inner[frame : labels.shape[0] - frame, frame : labels.shape[1] - frame] = True
+    found = [labels == i for i in np.unique(labels) if i]
+    return [m for m in found if not (m & ~inner).any()]
+
+
+def brute_force(truth, pred, threshold, at_least, frame):
+    """Every assignment tried: (tp, n_true, n_pred, highest sum of IoU of a largest set)."""
+    a, b = masks(truth, frame), masks(pred, frame)
+    iou = np.array([[(x & y).sum() / (x | y).sum() for y in b] for x in a]).reshape(len(a), len(b))
+    good = ((iou >= threshold) if at_least else (iou > threshold)) & (iou > 0)
+    if len(a) > len(b):
+        iou, good = iou.T, good.T
+    best = (0, 0.0)
+    for choice in itertools.permutations(range(good.shape[1]), good.shape[0]):
+        some = [(i, j) for i, j in enumerate(choice) if good[i, j]]
+        best = max(best, (len(some), sum(iou[s] for s in some)))
+    return *best, len(a), len(b)
+
+
+def generated(seed):
+    """A small pair with missing, shifted, split and border cells, ties and empties."""
+    rng = np.random.default_rng(seed)
+    truth = np.zeros((24, 26), np.uint16)
+    for i in range(rng.integers(0, 6)):
+        y, x = rng.integers(0, 20, 2)
+        truth[y : y + rng.integers(2, 8), x : x + rng.integers(2, 8)] = 7 * i + 1
+    pred = np.roll(truth, rng.integers(-1, 2, 2), (0, 1)).astype(np.int32) * 2
+    pred[rng.random(pred.shape) < 0.1 * rng.integers(0, 3)] = 0
+    if seed % 3 == 0:
+        pred[:, ::2][pred[:, ::2] > 0] += 1
+    if seed % 7 == 0:
+        pred[:] = 0
+    if seed % 11 == 0:
+        truth[:] = 0
+    return truth, pred
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_500_pairs_equal_a_brute_force(part):
+    for seed in range(50 * part, 50 * part + 50):
+        truth, pred = generated(seed)
+        at_least, frame = bool(seed % 2), (2, 0, 3)[seed % 3]
+        row = evaluation.score(truth, pred, Rules((0.5, 0.3, 0.8), at_least, frame))
+        for threshold in (0.5, 0.3, 0.8):
+            tp, iou, n_true, n_pred = brute_force(truth, pred, threshold, at_least, frame)
+            found = row["thresholds"][f"{threshold:g}"]
+            counts = (tp, n_pred - tp, n_true - tp)
+            assert (found["tp"], found["fp"], found["fn"]) == counts, seed
+            if n_true or n_pred:
+                assert found["f1"] == pytest.approx(2 * tp / (n_true + n_pred))
+                assert found["ap"] == pytest.approx(tp / (n_true + n_pred - tp))
+                assert found["pq"] == pytest.approx(2 * iou / (n_true + n_pred))
+            else:
+                assert found["f1"] == found["pq"] == found["ap"] == 1
+        lost = sum(row["errors"].values()) - row["errors"]["spurious"]
+        assert lost == row["fn"] and row["errors"]["spurious"] <= row["fp"]
+        assert sum(cells for cells, _ in row["sizes"].values()) == row["n_true"]
+        assert sum(hit for _, hit in row["sizes"].values()) == row["tp"]
+
+
+def image(*boxes, size=64):
+    labels = np.zeros((size, size), np.uint16)
+    for i, (y, x, h, w) in enumerate(boxes, 1):
+        labels[y : y + h, x : x + w] = i
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("truth", "pred", "errors"),
+    [
+        (image((5, 5, 10, 10)), image(), {"not found": 1}),
+        (image(), image((5, 5, 10, 10)), {"spurious": 1}),
+        (image((5, 5, 10, 10), (5, 15, 10, 10)), image((5, 5, 10, 20)), {"merged": 1}),
+        (image((5, 5, 10, 10), (5, 15, 10, 8)), image((5, 5, 10, 18)), {"merged": 1}),
+        (image((5, 5, 12, 12)), image((5, 5, 12, 5), (5, 11, 12, 6)), {"split": 1}),
+        (image((5, 5, 12, 12)), image((8, 8, 6, 6)), {"eroded": 1}),
+        (image((5, 5, 10, 10)), image((12, 5, 10, 10)), {"displaced": 1}),
+        (image((5, 5, 10, 10)), image((40, 40, 9, 9)), {"not found": 1, "spurious": 1}),
+    ],
+    ids=["nothing", "too much", "merged", "one of two", "split", "eroded", "beside", "elsewhere"],
+)
+def test_every_unmatched_cell_is_named_once(truth, pred, errors):
+    # Two equal halves merged: one of them still matches at exactly 0.5; > names both.
+    row = evaluation.score(truth, pred, Rules((0.51,)) if "split" in errors else Rules())
+    assert {k: v for k, v in row["errors"].items() if v} == errors
+
+
+def test_sizes_are_counted_apart():
+    truth = image((5, 5, 6, 6), (5, 30, 20, 20))
+    row = evaluation.score(truth, image((5, 30, 20, 20)))
+    assert row["sizes"]["under 13.7 px"] == [1, 0] and row["sizes"]["13.7 to 30 px"] == [1, 1]
+
+
+@pytest.mark.parametrize("where", ["truth", "prediction"])
+@pytest.mark.parametrize("spoil", ["float", "negative", "shape"])
+def test_labels_that_lost_their_ids_are_refused(where, spoil):
+    good = image((5, 5, 10, 10)).astype(np.int32)
+    bad = {"float": good.astype(float), "negative": good - 1, "shape": good[1:]}[spoil]
+    pair = (bad, good) if where == "truth" else (good, bad)
+    with pytest.raises(InputError, match="size" if spoil == "shape" else where):
+        evaluation.score(*pair)
+
+
+def test_conventions_differ_only_where_they_say():
+    half = image((5, 5, 10, 10), (5, 15, 10, 10)), image((5, 5, 10, 20))
+    assert evaluation.score(*half)["tp"] == 1
+    assert evaluation.score(*half, Rules(at_least=False))["tp"] == 0
+    border = image((0, 5, 10, 10))
+    assert evaluation.score(border, border)["n_true"] == 0
+    assert evaluation.score(border, border, Rules(frame=0))["tp"] == 1
+    nothing = image()
+    assert evaluation.score(nothing, nothing)["f1"] == 1
+    assert evaluation.score(nothing, nothing, Rules(compat="neurips22"))["f1"] == 0
+    missed = image((5, 5, 10, 10)), nothing
+    assert evaluation.score(*missed)["fn"] == 1
+    assert evaluation.score(*missed, Rules(compat="neurips22"))["fn"] == 0
+    for bad in ({"compat": "coco"}, {"thresholds": ()}, {"thresholds": (0.0,)}):
+        with pytest.raises(InputError):
+            Rules(**bad)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three truths of two modalities, two predictions; and where a CSV may go."""
+    truth, pred = tmp_path / "truth", tmp_path / "pred"
+    truth.mkdir()
+    pred.mkdir()
+    labels = image((5, 5, 10, 10), (30, 30, 12, 12))
+    for name in "abc":
+        tifffile.imwrite(truth / f"{name}_label.tiff", labels)
+    tifffile.imwrite(pred / "a_label.tiff", labels)
+    tifffile.imwrite(pred / "b_label.tiff", image((5, 5, 10, 10)))
+    (tmp_path / "manifest.csv").write_text("name,modality\na,DIC\nb,DIC\nc,brightfield\n")
+    return pred, truth
+
+
+def test_the_command_gives_json_and_csv(folders, capsys, tmp_path):
+    table = tmp_path / "scores.csv"
+    command = ["evaluate", *map(str, folders), "--json", "--csv", str(table)]
+    assert cli.main([*command, "--threshold", "0.5", "0.75"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["pooled_f1"] == pytest.approx(2 * 3 / (6 + 3))
+    assert result["mean_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert result["per_modality"] == {"DIC": pytest.approx(5 / 6), "brightfield": 0}
+    low, high = result["modalities"]["DIC"]["interval_mean_f1"]
+    assert low <= 5 / 6 <= high and result["errors"]["not found"] == 3
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 and {r["threshold"] for r in rows} == {"0.5", "0.75"}
+    assert cli.main(command) == 2  # nothing is overwritten
+    assert "exists" in capsys.readouterr().err
+
+
+def test_compat_passes_over_missing_predictions(folders, capsys):
+    command = ["evaluate", *map(str, folders), "--compat", "neurips22", "--json"]
+    assert cli.main(command) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [r["name"] for r in result["per_image"]] == ["a", "b"] and result["missing"] == ["c"]
+    assert cli.main([*command[:-3], "--compat", "coco"]) == 2

@@ -1,0 +1,120 @@
+"""Representations: what a perfect network reaches, on cells that touch, bend and are tiny."""
+
+import numpy as np
+import pytest
+import tifffile
+from skimage.draw import disk, ellipse
+
+from twodints_lib import cli, evaluation, instances, manifest, representations
+from twodints_lib.representations import REPRESENTATIONS
+
+
+def grid(radius, gap, size=96):
+    """Discs in rows, `gap` pixels between them; 0: they touch."""
+    labels, step = np.zeros((size, size), np.int32), 2 * radius + gap
+    centres = range(radius + 4, size - radius - 4, step)
+    for i, (y, x) in enumerate(((y, x) for y in centres for x in centres), 1):
+        rows, columns = disk((y, x), radius + 0.6, shape=labels.shape)
+        free = labels[rows, columns] == 0
+        labels[rows[free], columns[free]] = i
+    return labels
+
+
+def bent():
+    """A banana around a disc: no straight line leads from its ends to its middle."""
+    labels = np.zeros((96, 96), np.int32)
+    labels[disk((48, 48), 34)] = 1
+    labels[disk((40, 48), 26)] = 0
+    labels[disk((34, 48), 14)] = 2
+    return labels
+
+
+def f1(name, labels):
+    encode, decode = REPRESENTATIONS[name]
+    maps = encode(labels)
+    assert maps.dtype == np.float32 and maps.shape[1:] == labels.shape
+    found = decode(maps)
+    assert found.dtype == np.int32 and found.shape == labels.shape
+    return evaluation.score(labels, found)["f1"]
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_large_cells_that_do_not_touch_come_back(name):
+    assert f1(name, grid(10, 6)) == 1
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_nothing_in_nothing_out(name):
+    encode, decode = REPRESENTATIONS[name]
+    assert not decode(encode(np.zeros((32, 32), np.int32))).any()
+
+
+def test_small_cells_are_lost_as_shipped_and_won_by_growing():
+    small = grid(5, 6)  # under 13.7 pixels across
+    assert f1("3-class, as shipped", small) == 0
+    assert f1("3-class, grown back", small) == 1
+
+
+@pytest.mark.parametrize("name", ["distance", "flow"])
+def test_touching_cells_are_separated(name):
+    touching = grid(9, 0)
+    assert instances.touching(touching).mean() > 0.8
+    assert f1(name, touching) == 1
+
+
+def test_a_flow_leads_around_bends():
+    assert f1("flow", bent()) == 1
+
+
+def test_growing_stays_inside_the_foreground_and_between_cells():
+    labels = grid(9, 0)
+    maps = representations.encode_three_class(labels)
+    official, grown = instances.decode_three_class(maps), representations.decode_grown(maps)
+    assert (grown[official > 0] == official[official > 0]).all()
+    assert (grown > 0).sum() > (official > 0).sum()
+    assert not grown[maps[0] > 0.5].any()
+
+
+def test_distance_is_one_at_the_top_of_every_cell():
+    labels = np.zeros((64, 64), np.int32)
+    labels[ellipse(20, 20, 5, 14)], labels[disk((45, 45), 12)] = 4, 9  # ids with a gap
+    maps = representations.encode_distance(labels)
+    assert [maps[1][labels == i].max() for i in (4, 9)] == [1, 1]
+    assert ((maps[1] > 0) == (labels > 0)).all()
+
+
+def test_flows_have_length_one_and_point_inwards():
+    labels = np.zeros((48, 48), np.int32)
+    labels[disk((24, 24), 14)] = 1
+    maps = representations.encode_flow(labels)
+    y, x = np.nonzero(labels)
+    outwards = np.stack([y - 24, x - 24])
+    far = np.hypot(*outwards) > 3
+    flow = maps[1:, y, x]
+    np.testing.assert_allclose(np.hypot(*flow)[far], 1, atol=1e-4)
+    assert ((flow * outwards).sum(0)[far] < 0).all()
+
+
+def test_a_cell_whose_flow_disagrees_is_dropped():
+    labels = grid(10, 6)
+    maps = representations.encode_flow(labels)
+    maps[1:, labels == 1] *= np.array([-1, 1])[:, None]  # a saddle instead of a sink
+    found = representations.decode_flow(maps)
+    assert evaluation.score(labels, found)["fn"] == 1
+
+
+def test_the_ceiling_command(tiny_folder, capsys):
+    assert cli.main(["ceiling", str(tiny_folder), "--only", "distance"]) == 0
+    assert "brightfield" in capsys.readouterr().out
+    items = manifest.open_data(tiny_folder).items
+    found = representations.ceiling(items, ["3-class, grown back"])
+    assert 0 <= found["3-class, grown back"]["mean_f1"] <= 1
+    assert cli.main(["ceiling", str(tiny_folder), "--only", "polygons"]) == 2
+    assert "polygons" in capsys.readouterr().err
+
+
+def test_an_unlabelled_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", np.zeros((32, 32), np.uint8))
+    assert cli.main(["ceiling", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,172 @@
+"""What a network is asked to draw so that cells can be told apart: encode, and decode again.
+
+One small interface: encode(labels) gives the maps a perfect network would draw, decode(maps) gives
+instances back, whatever drew the maps. Labels (H, W) integers, maps (C, H, W) float32 in 0..1 or,
+for flows, -1..1. `twodints ceiling` decodes what encode drew: no training can exceed that.
+"""
+
+import time
+
+import numpy as np
+from scipy import ndimage
+from skimage import measure, morphology, segmentation
+
+from twodints_lib import evaluation, images, instances
+from twodints_lib.images import BOUNDARY, INTERIOR
+
+SMALL = 16  # pixels: smaller cells are dropped, as in the challenge's recipe
+
+
+def encode_three_class(labels) -> np.ndarray:
+    """Background, interior and boundary as 0 or 1 (3, H, W): the challenge's target."""
+    return np.eye(3, dtype=np.float32)[images.three_class(labels)].transpose(2, 0, 1)
+
+
+def decode_grown(maps) -> np.ndarray:
+    """The official recipe, then each cell grown back into the boundary that was predicted.
+
+    The target thickens a boundary of one pixel to about two on each side, and the recipe never
+    gives them back; here cells grow by two pixels at most, where interior or boundary is likelier
+    than background, and never into each other. Same network, no training.
+    """
+    cells = instances.decode_three_class(maps)
+    grown = segmentation.expand_labels(cells, 2)
+    return np.where(maps[INTERIOR] + maps[BOUNDARY] > 0.5, grown, cells).astype(np.int32)
+
+
+def _cells(labels):
+    """For each cell: its slices with a margin of one pixel, and its mask there."""
+    shape = labels.shape
+    for i, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is not None:
+            wide = tuple(
+                slice(max(0, s.start - 1), min(n, s.stop + 1))
+                for s, n in zip(box, shape, strict=True)
+            )
+            yield wide, labels[wide] == i
+
+
+def encode_distance(labels) -> np.ndarray:
+    """Foreground, and the distance to each cell's own rim over its largest value (2, H, W)."""
+    labels = images.renumber(labels)
+    maps = np.zeros((2, *labels.shape), np.float32)
+    maps[0] = labels > 0
+    for box, mask in _cells(labels):
+        distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        maps[1][box][mask] = distance[mask] / distance.max()
+    return maps
+
+
+def decode_distance(maps, foreground: float = 0.5, h: float = 0.2) -> np.ndarray:
+    """Watershed of the distance inside the foreground, one seed for each maximum of height h."""
+    inside = maps[0] > foreground
+    hills = ndimage.gaussian_filter(maps[1], 1) * inside
+    seeds = measure.label(morphology.h_maxima(hills, h) & inside, connectivity=2)
+    labels = segmentation.watershed(-hills, seeds, mask=inside)
+    return _without_small(labels)
+
+
+def encode_flow(labels) -> np.ndarray:
+    """Foreground, and at each pixel of a cell the direction to its middle: (3, H, W), y then x.
+
+    The direction is the slope of heat that spreads from the cell's middle and stays inside it, so
+    that it leads there around every bend (Cellpose, Stringer et al. 2021, by description).
+    """
+    labels = images.renumber(labels)
+    maps = np.zeros((3, *labels.shape), np.float32)
+    maps[0] = labels > 0
+    for box, mask in _cells(labels):
+        y, x = np.nonzero(mask)
+        middle = np.argmin((y - np.median(y)) ** 2 + (x - np.median(x)) ** 2)
+        heat = np.zeros(mask.shape)
+        for _ in range(2 * sum(mask.shape)):
+            heat[y[middle], x[middle]] += 1
+            heat = ndimage.uniform_filter(heat, 3, mode="constant") * mask
+        slope = np.stack(np.gradient(np.log1p(heat)))
+        slope /= np.maximum(np.hypot(*slope), 1e-20)
+        for channel, part in zip(maps[1:], slope, strict=True):
+            channel[box][mask] = part[mask]
+    return maps
+
+
+def decode_flow(maps, foreground: float = 0.5, steps: int = 100, error: float = 0.4) -> np.ndarray:
+    """Let every foreground pixel follow the flow; pixels that end together are one cell.
+
+    Cells whose own flow differs from the given one by more than `error` (mean squared) are
+    dropped, as Cellpose does.
+    """
+    inside = maps[0] > foreground
+    start = np.argwhere(inside).T.astype(np.float32)  # (2, n)
+    if not start.size:
+        return np.zeros(inside.shape, np.int32)
+    flow = maps[1:] * inside
+    limit = np.array(inside.shape, np.float32)[:, None] - 1
+    place = start.copy()
+    for _ in range(steps):
+        move = [ndimage.map_coordinates(f, place, order=1, mode="nearest") for f in flow]
+        place = np.clip(place + np.stack(move), 0, limit)
+    end = tuple(place.round().astype(int))
+    crowd = np.zeros(inside.shape, int)
+    np.add.at(crowd, end, 1)
+    peaks = (crowd == ndimage.maximum_filter(crowd, 5)) & (crowd >= 5)
+    sinks = measure.label(ndimage.binary_dilation(peaks, np.ones((3, 3))), connectivity=2)
+    near = segmentation.expand_labels(sinks, 3)  # stragglers join the sink they stopped beside
+    labels = np.zeros(inside.shape, np.int32)
+    labels[inside] = near[end]
+    labels = images.renumber(_without_small(labels))
+    again = encode_flow(labels)[1:]
+    wrong = ((again - maps[1:]) ** 2).mean(0)
+    mean = ndimage.mean(wrong, labels, np.arange(1, labels.max() + 1)) if labels.any() else []
+    keep = np.concatenate([[False], np.asarray(mean) <= error])
+    return images.renumber(np.where(keep[labels], labels, 0))
+
+
+def _without_small(labels) -> np.ndarray:
+    size = np.bincount(labels.ravel())
+    return np.where(size[labels] >= SMALL, labels, 0).astype(np.int32)
+
+
+# name: (encode, decode)
+REPRESENTATIONS = {
+    "3-class, as shipped": (encode_three_class, instances.decode_three_class),
+    "3-class, grown back": (encode_three_class, decode_grown),
+    "distance": (encode_distance, decode_distance),
+    "flow": (encode_flow, decode_flow),
+}
+
+
+def ceiling(items, names=tuple(REPRESENTATIONS), say=lambda text: None) -> dict[str, dict]:
+    """What each representation reaches on labelled items with a perfect network.
+
+    {name: evaluation.summarise(...) and "ms_per_megapixel", encoding and decoding}.
+    """
+    labels = [(item, images.read_labels(item.label)) for item in items if item.label is not None]
+    found = {}
+    for name in names:
+        encode, decode = REPRESENTATIONS[name]
+        rows, seconds, pixels = [], 0.0, 0
+        for item, truth in labels:
+            start = time.process_time()
+            pred = decode(encode(truth))
+            seconds, pixels = seconds + time.process_time() - start, pixels + truth.size
+            row = {"name": item.name, "modality": item.modality}
+            rows.append(row | evaluation.score(truth, pred, evaluation.Rules((0.5, 0.75))))
+        found[name] = evaluation.summarise(rows) | {"ms_per_megapixel": 1e9 * seconds / pixels}
+        say(f"{name}: mean F1 {found[name]['mean_f1']:.3f}")
+    return found
+
+
+def ceiling_rows(found: dict[str, dict]) -> tuple[tuple, list[tuple]]:
+    """Header and rows of ceiling(): mean F1 of each modality, and the cost."""
+    modalities = list(next(iter(found.values()))["per_modality"])
+    header = ("representation", *modalities, "mean F1", "ms per megapixel")
+    rows = [
+        (
+            name,
+            *(f"{f['per_modality'][m]:.3f}" for m in modalities),
+            f"{f['mean_f1']:.3f}",
+            f"{f['ms_per_megapixel']:.0f}",
+        )
+        for name, f in found.items()
+    ]
+    return header, rows
