@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from twodints_lib import course, presets, report
+from twodints_lib import course, presets, report, runs
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -116,6 +116,12 @@ def test_the_minutes_that_the_command_promises_are_the_recorded_ones():
     assert [n["notebook"][:2] for n in record["notebooks"]] == [f"{i:02}" for i in range(9)]
     assert minutes <= 25 and abs(presets.LAPTOP.minutes - minutes) <= 5
     assert max(n["peak_gib"] for n in record["notebooks"]) <= 6
+
+
+def test_the_readmes_benchmark_is_the_record():
+    record = runs.read_json(ROOT / "records" / "bench-search.json")
+    table = report.markdown(report.BENCH_HEADER, report.bench_rows(record))
+    assert table in (ROOT / "README.md").read_text()
 
 
 def test_the_readmes_preset_table_is_the_records():

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     ceiling.set_defaults(run=_ceiling)
 
     table = commands.add_parser("table", help="print a table")
-    table.add_argument("name", choices=("parameters", "presets", "cells"))
+    table.add_argument("name", choices=("parameters", "presets", "bench", "cells"))
     table.add_argument(
         "--data", default="simulated", help="for cells: a data set's name or a folder"
     )
@@ -221,6 +221,10 @@ def _table(args):
 
     if args.name == "presets":
         print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
+        return 0
+    if args.name == "bench":
+        record = runs.read_json(runs.ROOT / "records" / "bench-search.json")
+        print(report.markdown(report.BENCH_HEADER, report.bench_rows(record)))
         return 0
     if args.name == "cells":
         setup = runs.begin("laptop", args.data, 2022)

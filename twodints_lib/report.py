@@ -105,6 +105,40 @@ def preset_rows(records: list[dict]) -> list[tuple]:
     return rows
 
 
+BENCH_HEADER = ("what", "stock MONAI", "ours", "ratio")
+
+
+def bench_rows(record: dict) -> list[tuple]:
+    """README's benchmark table, from records/bench-search.json."""
+    step, decode, six = (record[k] for k in ("search step", "decode", "six operations"))
+    times = {k: record[k]["seconds"] for k in ("search step", "topology loss", "decode")}
+    rows = [
+        (name, f"{t['monai'] * 1e3:,.1f} ms", f"{t['ours'] * 1e3:,.1f} ms", t["monai"] / t["ours"])
+        for name, t in times.items()
+    ]
+    ratios = step["ratios"]
+    over, theirs = (
+        ratios[k] for k in ("over its convolutions alone", "MONAI over its convolutions alone")
+    )
+    rows = [(*row[:3], f"{row[3]:,.1f} times faster") for row in rows]
+    rows.append(("search step over its convolutions alone", f"{theirs:.2f}", f"{over:.2f}", ""))
+    memory = decode["added_mib"]
+    rows.append(
+        ("decode, added memory", f"{memory['monai']:,.0f} MiB", f"{memory['ours']:.1f} MiB", "")
+    )
+    memory, ratio = six["added_mib"], six["ratios"]["times less memory"]
+    theirs = memory["monai's way"]
+    rows.append(
+        (
+            "6 operations written MONAI's way, memory of a step; ours checkpointed",
+            f"{theirs:,.0f} MiB",
+            f"{memory['ours, checkpointed']:,.0f} MiB",
+            f"{ratio:.1f} times less",
+        )
+    )
+    return rows
+
+
 def text_table(header, rows, caption: str = "") -> str:
     """The same table in plain text, columns aligned."""
     lines = [[str(c) for c in row] for row in (header, *rows)]
