@@ -3,9 +3,23 @@
 import numpy as np
 import pytest
 import tifffile
+import torch
 from skimage.draw import disk, ellipse
 
-from twodints_lib import cli, evaluation, instances, manifest, representations
+from twodints_lib import (
+    cli,
+    evaluation,
+    instances,
+    manifest,
+    patches,
+    predict,
+    representations,
+    runs,
+    search,
+    space,
+    topology,
+    train,
+)
 from twodints_lib.representations import REPRESENTATIONS
 
 
@@ -118,3 +132,63 @@ def test_an_unlabelled_folder_is_refused(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "images" / "a.tif", np.zeros((32, 32), np.uint8))
     assert cli.main(["ceiling", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("flip", [False, True])
+def test_vectors_turn_with_the_patch(turn, flip):
+    labels = np.zeros((40, 40), np.int32)
+    labels[ellipse(18, 21, 8, 14)] = 1
+
+    def move(x):
+        x = np.rot90(x, turn, (-2, -1))
+        return np.ascontiguousarray(x[..., ::-1] if flip else x)
+
+    ramps = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij")).astype(np.float32)
+    moved, where = (torch.from_numpy(move(x)) for x in (representations.encode_flow(labels), ramps))
+    found = patches.turned(moved, where).numpy()
+    wanted = representations.encode_flow(move(labels))
+    inside = wanted[0] > 0
+    agree = (found[1:] * wanted[1:]).sum(0)[inside]  # cosines: 1 but beside an even-sized middle
+    assert (found[0] == wanted[0]).all() and np.median(agree) > 0.98
+
+
+@pytest.mark.parametrize("head", representations.HEADS)
+def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp_path):
+    specs = [{"kind": "unet"}, {"kind": "segresnet", "upsample": "deconv"}]
+    specs += [search.supernet_spec(tiny_setup.preset)]
+    code = topology.random_code(2, 2, 1)
+    for spec in [*specs, {"kind": "derived", "channel_mul": 0.125, "code": code}]:
+        net = space.build(spec | {"head": head})
+        maps = predict.probabilities(net, np.zeros((3, 32, 32), np.float32), 32, head)
+        assert maps.shape == (space.HEADS[head], 32, 32)
+        assert representations.HEADS[head].decode(maps).shape == (32, 32)
+    quiet = {"say": lambda _: None}
+    folder = search.train_code(tiny_setup, code, head, **quiet)
+    record = runs.read_json(folder / "record.json")
+    assert record["parameters"]["recipe"]["head"] == head
+    assert all((r["dice"] is None) == (head != "3-class") for r in record["metrics"]["per_image"])
+    image = next(item.image for item in tiny_setup.val())
+    (out,) = predict.segment_files([image], tmp_path / "out", folder, **quiet)
+    assert tifffile.imread(out).shape == (96, 96)
+
+
+@pytest.mark.parametrize("head", ["distance", "flow"])
+def test_a_head_learns_to_separate(head, tiny_setup):
+    items = tiny_setup.train()[:2]
+    samples = patches.load_samples(items, representations.HEADS[head].encode)
+    recipe = train.Recipe(
+        patch=64, batch=2, epochs=1, learning_rate=5e-3, patience=9, val_start=1, val_every=1,
+        head=head,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    net = space.build({"kind": "unet", "head": head})
+    trainer = train.Joint(net, samples, recipe, 0)
+    losses = [trainer.epoch(e)["loss"] for e in range(1, 101)]
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+    assert predict.validation_score(net, samples, 64, head) > 0.3
+
+
+def test_an_unknown_head_is_refused():
+    with pytest.raises(Exception, match="polygons"):
+        space.build({"kind": "unet", "head": "polygons"})

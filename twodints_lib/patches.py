@@ -24,10 +24,14 @@ class Sample:
     image: torch.Tensor  # (3, H, W) float32 in 0..1
     target: torch.Tensor  # (1, H, W) uint8: 0 background, 1 interior, 2 boundary
     labels: np.ndarray  # (H, W) int32 instance ids
+    maps: torch.Tensor | None = None  # (C, H, W) float32, what another head than 3-class draws
 
 
-def load_samples(items) -> list[Sample]:
-    """Read, normalise and encode manifest items; everything stays in memory."""
+def load_samples(items, encode=None) -> list[Sample]:
+    """Read, normalise and encode manifest items; everything stays in memory.
+
+    `encode(labels)` draws the maps of another head than 3-class (representations.py), once.
+    """
     samples = []
     for item in items:
         if item.label is None:
@@ -35,7 +39,8 @@ def load_samples(items) -> list[Sample]:
         image, labels = read_pair(item)
         target = torch.from_numpy(three_class(labels))[None]
         image = torch.from_numpy(normalise(image))
-        samples.append(Sample(item.name, item.modality, image, target, labels))
+        maps = None if encode is None else torch.from_numpy(encode(labels))
+        samples.append(Sample(item.name, item.modality, image, target, labels, maps))
     return samples
 
 
@@ -64,12 +69,15 @@ def augmentation(patch: int) -> mt.Compose:
 class Patches(Dataset):
     """One random patch an image and epoch: (image (3, P, P) float32, target (1, P, P) int64).
 
+    With samples that have maps: (image, maps (C, P, P) float32). With `vectors` the last two maps
+    are turned with the patch: a vector that pointed up points left after a quarter turn.
+
     The draw of patch i in epoch e is seeded by (seed, e, i) alone. A resumed training therefore
     sees the same patches as one that was never interrupted, with any number of loader workers.
     """
 
-    def __init__(self, samples: list[Sample], patch: int, seed: int, augment: bool = True):
-        self.samples, self.seed, self.epoch = samples, seed, 0
+    def __init__(self, samples, patch: int, seed: int, augment: bool = True, vectors=False):
+        self.samples, self.seed, self.epoch, self.vectors = samples, seed, 0, vectors
         steps = augmentation(patch)
         self.transform = steps if augment else mt.Compose(steps.transforms[:2])
 
@@ -80,6 +88,29 @@ class Patches(Dataset):
         draw = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0]
         self.transform.set_random_state(seed=int(draw) % 2**31)
         sample = self.samples[index]
+        if sample.maps is not None:
+            return self._maps(sample)
         out = self.transform({"image": sample.image, "target": sample.target})
         # Plain tensors: MONAI's metadata is of no use past this point.
         return torch.as_tensor(out["image"]).float(), torch.as_tensor(out["target"]).long()
+
+    def _maps(self, sample):
+        drawn = sample.maps
+        if self.vectors:  # each pixel's coordinates go along and tell how it was turned
+            ramps = torch.meshgrid(*(torch.arange(n) for n in drawn.shape[1:]), indexing="ij")
+            drawn = torch.cat([drawn, torch.stack(ramps).float()])
+        out = self.transform({"image": sample.image, "target": drawn})
+        image, maps = (torch.as_tensor(out[k]).float() for k in ("image", "target"))
+        return image, turned(maps[:-2], maps[-2:]) if self.vectors else maps
+
+
+def turned(maps, coordinates):
+    """Maps whose last two are vectors of the untouched image, in the axes of the patch.
+
+    `coordinates` (2, P, P): where each pixel of the patch came from, y and x. Flips and quarter
+    turns keep axes parallel, so the middle of the patch tells for all of it.
+    """
+    down, right = coordinates.diff(dim=1)[:, :, :-1], coordinates.diff(dim=2)[:, :-1]
+    axes = torch.stack([step.flatten(1).median(1).values for step in (down, right)])  # (2, 2)
+    axes = axes / axes.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    return torch.cat([maps[:-2], torch.einsum("ij,jhw->ihw", axes, maps[-2:])])

@@ -15,6 +15,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.images import normalise, read_pages
 from twodints_lib.instances import decode_three_class
 from twodints_lib.metrics import score_image, summarise
+from twodints_lib.representations import HEADS
 
 
 def device() -> torch.device:
@@ -23,8 +24,8 @@ def device() -> torch.device:
 
 
 @torch.no_grad()
-def probabilities(net, image, patch: int) -> np.ndarray:
-    """Class probabilities (3, H, W) float32 of a normalised image (3, H, W).
+def probabilities(net, image, patch: int, head: str = "3-class") -> np.ndarray:
+    """Class probabilities (3, H, W) float32 of a normalised image (3, H, W); or a head's maps.
 
     Sliding window of the training patch's size (paper, 3.2), a quarter overlapping, by MONAI.
     """
@@ -32,7 +33,7 @@ def probabilities(net, image, patch: int) -> np.ndarray:
     where = next(net.parameters()).device
     batch = torch.as_tensor(image)[None].float().to(where)
     logits = sliding_window_inference(batch, (patch, patch), 4, net, overlap=0.25)
-    return logits.softmax(1)[0].float().cpu().numpy()
+    return HEADS[head].activate(logits)[0].float().cpu().numpy()
 
 
 def class_dice(probability, target) -> list[float]:
@@ -45,6 +46,17 @@ def class_dice(probability, target) -> list[float]:
     return compute_dice(predicted, truth, include_background=False)[0].tolist()
 
 
+def validation_score(net, samples, patch: int, head: str = "3-class") -> float:
+    """What training is steered by: class Dice, or for another head the mean F1 of its cells."""
+    if head == "3-class":
+        return mean_class_dice(net, samples, patch)
+    decode = HEADS[head].decode
+    found = [decode(probabilities(net, s.image, patch, head)) for s in samples]
+    return float(
+        np.mean([score_image(s.labels, f)["f1"] for s, f in zip(samples, found, strict=True)])
+    )
+
+
 def mean_class_dice(net, samples, patch: int) -> float:
     """The Dice that training is steered by and that Table 4 most likely reports.
 
@@ -55,11 +67,18 @@ def mean_class_dice(net, samples, patch: int) -> float:
     return float(np.mean([d.mean() for d in found])) if found else 0.0
 
 
-def score_samples(net, samples, patch: int) -> list[dict]:
-    """One row an image: class Dice, and the challenge's instance scores of the decoded labels."""
+def score_samples(net, samples, patch: int, head: str = "3-class") -> list[dict]:
+    """One row an image: class Dice, and the challenge's instance scores of the decoded labels.
+
+    Another head than 3-class draws no classes: its Dice values are None.
+    """
     rows = []
     for s in samples:
-        probability = probabilities(net, s.image, patch)
+        probability = probabilities(net, s.image, patch, head)
+        if head != "3-class":
+            row = {"name": s.name, "modality": s.modality, "dice": None}
+            rows.append(row | score_image(s.labels, HEADS[head].decode(probability)))
+            continue
         interior, boundary = class_dice(probability, s.target)
         both = [d for d in (interior, boundary) if d == d]
         rows.append(
@@ -131,11 +150,11 @@ def segment_files(paths, out, model=None, say=print) -> list[Path]:
     say(f"network: {folder.name}{note}")
     patch = record["parameters"]["recipe"]["patch"]
     space.check_patch(patch, record["parameters"]["spec"])
+    head = record["parameters"]["spec"].get("head", "3-class")
+    decode = HEADS[head].decode
     out.mkdir(parents=True, exist_ok=True)
     for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):
-        pages = [
-            decode_three_class(probabilities(net, normalise(p), patch)) for p in read_pages(path)
-        ]
+        pages = [decode(probabilities(net, normalise(p), patch, head)) for p in read_pages(path)]
         stack = pages[0] if len(pages) == 1 else np.stack(pages)
         stack = stack.astype(np.uint16 if stack.max() < 2**16 else np.uint32)
         temporary = target.with_suffix(".tmp")

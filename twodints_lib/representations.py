@@ -1,13 +1,19 @@
 """What a network is asked to draw so that cells can be told apart: encode, and decode again.
 
-One small interface: encode(labels) gives the maps a perfect network would draw, decode(maps) gives
-instances back, whatever drew the maps. Labels (H, W) integers, maps (C, H, W) float32 in 0..1 or,
-for flows, -1..1. `twodints ceiling` decodes what encode drew: no training can exceed that.
+One small interface for each head: encode(labels) gives the maps a perfect network would draw,
+activate(logits) and loss(logits, maps) train one that tries, decode(maps) gives instances back.
+Labels (H, W) integers, maps (C, H, W) float32 in 0..1 or, for flows, -1..1. `twodints ceiling`
+decodes what encode drew: no training can exceed that.
 """
 
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.losses import DiceCELoss, DiceLoss
 from scipy import ndimage
 from skimage import measure, morphology, segmentation
 
@@ -126,7 +132,49 @@ def _without_small(labels) -> np.ndarray:
     return np.where(size[labels] >= SMALL, labels, 0).astype(np.int32)
 
 
-# name: (encode, decode)
+_three_class_loss = DiceCELoss(include_background=True, softmax=True)
+_foreground_dice = DiceLoss(sigmoid=True)
+
+
+def _foreground_loss(logits, maps):
+    dice = _foreground_dice(logits[:, :1], maps[:, :1])
+    return dice + F.binary_cross_entropy_with_logits(logits[:, :1], maps[:, :1])
+
+
+def _distance_loss(logits, maps):
+    distance = F.l1_loss(logits[:, 1:].sigmoid(), maps[:, 1:])
+    return _foreground_loss(logits, maps) + 5 * distance
+
+
+def _flow_loss(logits, maps):
+    return _foreground_loss(logits, maps) + 5 * F.mse_loss(logits[:, 1:], maps[:, 1:])
+
+
+class Head(NamedTuple):
+    """What the last layer draws. Maps and logits (B, C, H, W) in activate and loss."""
+
+    encode: Callable
+    activate: Callable
+    loss: Callable
+    decode: Callable
+    vectors: bool = False  # the last two maps are a vector, (y, x): it turns with the image
+
+
+HEADS = {
+    "3-class": Head(
+        encode_three_class, lambda x: x.softmax(1), _three_class_loss, instances.decode_three_class
+    ),
+    "distance": Head(encode_distance, torch.sigmoid, _distance_loss, decode_distance),
+    "flow": Head(
+        encode_flow,
+        lambda x: torch.cat([x[:, :1].sigmoid(), x[:, 1:]], 1),
+        _flow_loss,
+        decode_flow,
+        vectors=True,
+    ),
+}
+
+# Ways from labels to maps and back, for the ceiling: name: (encode, decode)
 REPRESENTATIONS = {
     "3-class, as shipped": (encode_three_class, instances.decode_three_class),
     "3-class, grown back": (encode_three_class, decode_grown),

@@ -15,7 +15,7 @@ import torch
 
 from twodints_lib import derive, objective, predict, runs, space, topology, train
 from twodints_lib.errors import InputError
-from twodints_lib.patches import Patches, load_samples
+from twodints_lib.patches import load_samples
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Dints(Paper):
     def __init__(self, net, samples, recipe, seed, **plan):
         ours, theirs = halves(samples, seed)
         super().__init__(net, ours, recipe, seed, **plan)
-        self.arch_patches = Patches(theirs, recipe.patch, seed + 1)
+        self.arch_patches = self.patches_of(theirs, seed + 1)
 
     def make_optimisers(self):
         """SGD over the weights, Adam over the alphas; neither sees the other's parameters."""
@@ -134,18 +134,21 @@ def alphas(net) -> tuple[np.ndarray, np.ndarray]:
     return a.detach().cpu().double().numpy(), c.detach().cpu().double().numpy()
 
 
-def supernet_spec(preset, names=None) -> dict:
-    """The spec of a preset's supernet."""
+def supernet_spec(preset, names=None, head=None) -> dict:
+    """The spec of a preset's supernet, for other operations or another head where given."""
     spec = {
         "kind": "supernet",
         "channel_mul": preset.channel_mul,
         "num_blocks": preset.num_blocks,
         "num_depths": preset.num_depths,
     }
-    return spec | ({"names": list(names)} if names else {})
+    spec |= {"names": list(names)} if names else {}
+    return spec | ({"head": head} if head else {})
 
 
-def search_supernet(setup: runs.Setup, plan: Plan | None = None, names=None, say=print) -> Path:
+def search_supernet(
+    setup: runs.Setup, plan: Plan | None = None, names=None, head=None, say=print
+) -> Path:
     """The run folder of a searched supernet, found by its key or made now.
 
     record.json scores the supernet itself, as the paper does; history.json has the alphas of at
@@ -160,7 +163,7 @@ def search_supernet(setup: runs.Setup, plan: Plan | None = None, names=None, say
         a, c = alphas(net)
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
 
-    spec, way = supernet_spec(setup.preset, names), WAYS[plan.mode]
+    spec, way = supernet_spec(setup.preset, names, head), WAYS[plan.mode]
     return train.train_network(setup, spec, epochs, way, asdict(plan), snapshot, say)
 
 
@@ -182,15 +185,16 @@ def found_code(folder) -> dict:
     return topology.decode(*alphas(net), net.names)
 
 
-def train_code(setup: runs.Setup, code: dict, say=print) -> Path:
+def train_code(setup: runs.Setup, code: dict, head=None, say=print) -> Path:
     """Train the network of a code from scratch, on all the training data."""
     spec = {"kind": "derived", "channel_mul": setup.preset.channel_mul, "code": code}
+    spec |= {"head": head} if head else {}
     return train.train_network(setup, spec, setup.preset.derived_epochs, say=say)
 
 
 def train_derived(setup: runs.Setup, plan: Plan | None = None, say=print) -> Path:
     """Search (or find) the supernet, decode it and train the derived network from scratch."""
-    return train_code(setup, found_code(search_supernet(setup, plan, say=say)), say)
+    return train_code(setup, found_code(search_supernet(setup, plan, say=say)), say=say)
 
 
 def three_scores(setup: runs.Setup, plan: Plan | None = None, say=print) -> dict[str, dict]:
@@ -204,7 +208,7 @@ def three_scores(setup: runs.Setup, plan: Plan | None = None, say=print) -> dict
     code = topology.decode(*alphas(net), net.names)
     copied = derive.inherit(net, code, setup.preset.channel_mul)
     rows = predict.score_samples(copied, load_samples(setup.val()), setup.preset.patch)
-    retrained = runs.read_json(train_code(setup, code, say) / "record.json")["metrics"]
+    retrained = runs.read_json(train_code(setup, code, say=say) / "record.json")["metrics"]
     size = {"network_parameters": space.count_parameters(copied), "epochs": 0}
     return {
         "supernet": record["metrics"],

@@ -15,6 +15,8 @@ from twodints_lib.errors import InputError
 from twodints_lib.lattice import Lattice, Supernet
 
 CHANNELS, CLASSES = 3, 3
+# What a network draws, and the channels of its last layer: the rest of it does not care.
+HEADS = {"3-class": CLASSES, "distance": 2, "flow": 3}
 UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
 
 # Table 3 of the paper: row, spec, parameters as printed there.
@@ -77,29 +79,33 @@ def table_4_batch(channel_mul: float, num_blocks: int, patch: int) -> int:
     )
 
 
-def unet() -> nn.Module:
+def unet(classes: int = CLASSES) -> nn.Module:
     """The challenge baseline's U-Net, 1,626,072 parameters (paper, Table 3; MONAI UNet)."""
     return UNet(
         spatial_dims=2,
         in_channels=CHANNELS,
-        out_channels=CLASSES,
+        out_channels=classes,
         channels=(16, 32, 64, 128, 256),
         strides=(2, 2, 2, 2),
         num_res_units=2,
     )
 
 
-def segresnet(upsample: str = "deconv") -> nn.Module:
+def segresnet(upsample: str = "deconv", classes: int = CLASSES) -> nn.Module:
     """SegResNet with one of three upsampling modes (paper, Table 3; MONAI SegResNet)."""
     if upsample not in UPSAMPLERS:
         raise InputError(f"upsample={upsample!r} is not known; take one of {UPSAMPLERS}.")
     return SegResNet(
-        spatial_dims=2, in_channels=CHANNELS, out_channels=CLASSES, upsample_mode=upsample
+        spatial_dims=2, in_channels=CHANNELS, out_channels=classes, upsample_mode=upsample
     )
 
 
 def supernet(
-    channel_mul: float = 0.5, num_blocks: int = 8, num_depths: int = 4, names=operations.TWO
+    channel_mul: float = 0.5,
+    num_blocks: int = 8,
+    num_depths: int = 4,
+    names=operations.TWO,
+    classes: int = CLASSES,
 ) -> Supernet:
     """The DiNTS supernet: every path and every operation at once (paper, 2.2; MONAI DiNTS).
 
@@ -107,16 +113,18 @@ def supernet(
     channels at the finest and twice as many at each coarser one; `names` of its operations.
     """
     _check_size(channel_mul, num_blocks, num_depths)
-    return Supernet(channel_mul, num_blocks, num_depths, operations.check(names))
+    names = operations.check(names)
+    return Supernet(channel_mul, num_blocks, num_depths, names, out_channels=classes)
 
 
-def derived_network(code, channel_mul: float) -> Lattice:
+def derived_network(code, channel_mul: float, classes: int = CLASSES) -> Lattice:
     """The network of one code, its weights fresh (MONAI TopologyInstance in a DiNTS stem)."""
     if not topology.is_feasible(code):
         raise InputError("code: a block consumes nodes that none produces; decode it again.")
     _check_size(channel_mul, len(code["paths"]), topology.depths_of(code["paths"]))
     operations.check(code.get("names", operations.TWO))
-    return Lattice(topology.edges(code), channel_mul, topology.depths_of(code["paths"]))
+    depths = topology.depths_of(code["paths"])
+    return Lattice(topology.edges(code), channel_mul, depths, out_channels=classes)
 
 
 def build(spec) -> nn.Module:
@@ -129,7 +137,11 @@ def build(spec) -> nn.Module:
     }
     if spec["kind"] not in builders:
         raise InputError(f"network {spec['kind']!r} is not known; take one of {tuple(builders)}.")
-    return builders[spec["kind"]](**{k: v for k, v in spec.items() if k != "kind"})
+    head = spec.get("head", "3-class")
+    if head not in HEADS:
+        raise InputError(f"head={head!r} is not known; take one of {', '.join(HEADS)}.")
+    options = {k: v for k, v in spec.items() if k not in ("kind", "head")}
+    return builders[spec["kind"]](**options, classes=HEADS[head])
 
 
 def _check_size(channel_mul, num_blocks, num_depths):

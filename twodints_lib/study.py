@@ -80,7 +80,7 @@ def code_of(setup: runs.Setup, variant: str, say=print) -> dict:
 def control_job(data: str, variant: str, seed: int, say=print) -> dict:
     """Train one variant from scratch; its record holds one Dice and F1 an image."""
     setup = setup_of(data, seed, SCALE)
-    folder = search.train_code(setup, code_of(setup, variant, say), say)
+    folder = search.train_code(setup, code_of(setup, variant, say), say=say)
     record = slim(runs.read_json(folder / "record.json"))
     if variant.startswith("searched"):
         plan = PLANS[variant.partition(": ")[2]]
@@ -103,7 +103,7 @@ def sampling_job(data: str, plan: str, seed: int, say=print) -> dict:
     """A search with all paths or with sampled ones, its time, and its network trained anew."""
     setup = setup_of(data, seed, SAMPLING)
     folder = search.search_supernet(setup, PLANS[plan], say=say)
-    found = search.train_code(setup, search.found_code(folder), say)
+    found = search.train_code(setup, search.found_code(folder), say=say)
     seconds = runs.read_json(folder / "record.json")["seconds"]
     return slim(runs.read_json(found / "record.json")) | {"search_seconds": seconds}
 
@@ -124,7 +124,7 @@ def modality_job(data: str, modality: str, which: str, seed: int, say=print) -> 
     longer = dataclasses.replace(own.preset, search_epochs=4 * SCALE["search_epochs"])
     searching = dataclasses.replace(own, preset=longer) if which == "own" else joint
     code = search.found_code(search.search_supernet(searching, PLANS["paper"], say=say))
-    return slim(runs.read_json(search.train_code(own, code, say) / "record.json"))
+    return slim(runs.read_json(search.train_code(own, code, say=say) / "record.json"))
 
 
 def tiny_job(data: str, number: int, seed: int, say=print) -> dict:

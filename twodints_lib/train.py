@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from twodints_lib import predict, runs, space
 from twodints_lib.errors import InputError
 from twodints_lib.patches import Patches, load_samples
+from twodints_lib.representations import HEADS
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Recipe:
     arch_rate: float = 0.0  # for architecture parameters, where the network has any
     precision: str = "float32"
     workers: int = 0
+    head: str = "3-class"  # what the network draws: representations.HEADS
 
 
 def recipe(preset, epochs: int, spec: dict) -> Recipe:
@@ -50,6 +52,7 @@ def recipe(preset, epochs: int, spec: dict) -> Recipe:
         val_every=preset.val_every,
         precision=preset.precision,
         workers=preset.workers,
+        head=spec.get("head", "3-class"),
     )
 
 
@@ -71,9 +74,15 @@ class Joint:
         self.net, self.recipe, self.seed = net, recipe, seed
         self.where = next(net.parameters()).device
         self.loss_of = DiceCELoss(include_background=True, to_onehot_y=True, softmax=True)
-        self.patches = Patches(samples, recipe.patch, seed)
+        if recipe.head != "3-class":
+            self.loss_of = HEADS[recipe.head].loss
+        self.patches = self.patches_of(samples, seed)
         self.scaler = torch.amp.GradScaler(self.where.type, enabled=recipe.precision == "float16")
         self.optimisers = self.make_optimisers()
+
+    def patches_of(self, samples, seed):
+        """Training patches with the head's targets."""
+        return Patches(samples, self.recipe.patch, seed, vectors=HEADS[self.recipe.head].vectors)
 
     def make_optimisers(self):
         """AdamW over the weights and, in a second group, over the alphas of a supernet."""
@@ -148,7 +157,9 @@ class Joint:
 
 
 def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
-    """Train, keep the weights with the best validation Dice, return the history.
+    """Train, keep the weights with the best validation score, return the history.
+
+    The score is the class Dice, or for another head than 3-class the mean F1 of decoded cells.
 
     After every epoch a checkpoint goes to folder/last.pt; calling again with the same folder goes
     on from there and, on a CPU, ends with the same weights as an uninterrupted training.
@@ -174,9 +185,10 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
         row |= watch(net, epoch) if watch else {}
         if _validates(epoch, recipe):
             trainer.settle()
-            row["dice"] = predict.mean_class_dice(net, val, recipe.patch)
-            if row["dice"] > best:
-                best, best_epoch = row["dice"], epoch
+            score = predict.validation_score(net, val, recipe.patch, recipe.head)
+            row["dice" if recipe.head == "3-class" else "f1"] = score
+            if score > best:
+                best, best_epoch = score, epoch
                 save(folder / "best.pt", net.state_dict())
         row["seconds"] = time.perf_counter() - start
         history.append(row)
@@ -199,7 +211,8 @@ def _say_progress(history, recipe, best, say):
     epoch = len(history)
     if epoch == recipe.epochs or epoch * 12 // recipe.epochs > (epoch - 1) * 12 // recipe.epochs:
         left = (recipe.epochs - epoch) * sum(r["seconds"] for r in history) / epoch
-        score = f"best Dice {best:.3f}, " if best >= 0 else ""
+        name = "Dice" if recipe.head == "3-class" else "F1"
+        score = f"best {name} {best:.3f}, " if best >= 0 else ""
         loss = history[-1]["loss"]
         say(f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, {score}{left / 60:.1f} min left")
 
@@ -237,13 +250,14 @@ def train_network(
 def _train_and_record(setup, parameters, way, watch, folder, say):
     """Train into `folder`, score the best weights on the validation images, write the record."""
     plan = Recipe(**parameters["recipe"])
-    train, val = load_samples(setup.train()), load_samples(setup.val())
+    encode = None if plan.head == "3-class" else HEADS[plan.head].encode
+    train, val = load_samples(setup.train(), encode), load_samples(setup.val())
     torch.manual_seed(setup.seed)
     net = space.build(parameters["spec"]).to(predict.device())
     say(f"{folder.name}: {space.count_parameters(net):,} parameters, {len(train)} images")
     trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
     history = fit(trainer, val, folder, watch, say)
-    rows = predict.score_samples(net, val, plan.patch)
+    rows = predict.score_samples(net, val, plan.patch, plan.head)
     metrics = predict.summary(rows)
     metrics |= {"network_parameters": space.count_parameters(net), "epochs": len(history)}
     runs.write_json(folder / "history.json", {"history": history})
