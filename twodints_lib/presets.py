@@ -65,7 +65,7 @@ LAPTOP = Preset(
     batch=4,
     baseline_epochs=30,
     search_epochs=12,
-    derived_epochs=100,
+    derived_epochs=200,
     channel_mul=0.25,
     num_blocks=4,
     num_depths=4,
@@ -74,7 +74,7 @@ LAPTOP = Preset(
     arch_rate=0.01,
     patience=100,
     val_start=10,
-    val_every=15,
+    val_every=20,
     precision="float32",
     workers=0,
 )
