@@ -304,7 +304,10 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
     assert {r[0] for r in rows} == {*findings.by_variant(records)} and len(rows) == 6
     found = findings.differences(records, "searched-paper")
     assert {r[0] for r in found} == {"random codes", "fixed-unet"}
-    assert all("search" in r[-1] for r in found)
+    assert all(r[-1] == "one seed: no verdict" for r in found)
+    again = {f"{job[:-1]}2": r | {"seed": 2} for job, r in records.items()}
+    both = findings.differences(records | again, "searched-paper")
+    assert all("search" in r[-1] for r in both)
     assert len(findings.three_rows(records)) == 4
     assert "seeds 1" in findings.caption(records)
     with pytest.raises(InputError, match="nothing"):

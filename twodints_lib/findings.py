@@ -45,7 +45,8 @@ CONTROL_HEADER = ("topology", "trainings", "Dice", "mean F1", "parameters")
 def differences(records: dict[str, dict], searched: str, score: int = 0) -> list[tuple]:
     """Searched minus each control, (control, mean, low, high, verdict), paired by seed and image.
 
-    `score` 0: Dice, 1: F1. Of the random codes a seed's mean is taken.
+    `score` 0: Dice, 1: F1. Of the random codes a seed's mean is taken. One seed gives no verdict:
+    its interval knows the images' spread, not that of trainings.
     """
     every = by_variant(records)
     if searched not in every:
@@ -58,7 +59,8 @@ def differences(records: dict[str, dict], searched: str, score: int = 0) -> list
         other = _scores(some, score)
         seeds = sorted(own.keys() & other.keys())
         found = diagnose.paired_bootstrap([own[s] for s in seeds], [other[s] for s in seeds])
-        rows.append((name, *found, diagnose.verdict(*found)))
+        word = diagnose.verdict(*found) if len(seeds) > 1 else "one seed: no verdict"
+        rows.append((name, *found, word))
     return rows
 
 
@@ -180,6 +182,7 @@ def modality_rows(records: dict[str, dict]) -> list[tuple]:
         mean, low, high = diagnose.paired_bootstrap(a, b)
         word = "no evidence of a difference"
         word = "joint better" if low > 0 else "own better" if high < 0 else word
+        word = word if len(seeds) > 1 else "one seed: no verdict"
         interval = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
         rows.append((modality, len(seeds), f"{a.mean():.3f}", f"{b.mean():.3f}", interval, word))
     return rows
