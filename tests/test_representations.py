@@ -173,6 +173,22 @@ def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp
     assert tifffile.imread(out).shape == (96, 96)
 
 
+def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch):
+    labels = grid(9, 4)
+    maps = representations.encode_three_class(labels)
+    monkeypatch.setattr(predict, "probabilities", lambda *_: maps)
+    code = topology.known_shape("unet", 2, 2)
+    folder = search.train_code(tiny_setup, code, say=lambda _: None)
+    image = next(item.image for item in tiny_setup.val())
+    found = []
+    for name, grow in (("official", False), ("grown", True)):
+        command = ["segment", str(image), "-o", str(tmp_path / name), "--model", str(folder)]
+        assert cli.main(command + ["--grow"] * grow) == 0
+        found.append(tifffile.imread(next((tmp_path / name).glob("*.tiff"))))
+    assert (found[1] > 0).sum() > 1.3 * (found[0] > 0).sum()
+    assert evaluation.score(labels, found[1])["f1"] == 1
+
+
 @pytest.mark.parametrize("head", ["distance", "flow"])
 def test_a_head_learns_to_separate(head, tiny_setup):
     items = tiny_setup.train()[:2]

@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--model", help="folder of a training run (default: the best trained network)"
     )
+    segment.add_argument(
+        "--grow", action="store_true", help="give cells back the rim that the official recipe cuts"
+    )
     segment.set_defaults(run=_segment)
 
     export = commands.add_parser("export", help="write a derived network as one plain module")
@@ -157,7 +160,7 @@ def _data_make(args):
 def _segment(args):
     from twodints_lib.predict import segment_files
 
-    segment_files(args.images, args.out, args.model)
+    segment_files(args.images, args.out, args.model, args.grow)
 
 
 def _export(args):

@@ -15,7 +15,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.images import normalise, read_pages
 from twodints_lib.instances import decode_three_class
 from twodints_lib.metrics import score_image, summarise
-from twodints_lib.representations import HEADS
+from twodints_lib.representations import HEADS, decode_grown
 
 
 def device() -> torch.device:
@@ -127,10 +127,11 @@ def best_run() -> Path:
     return max(found, key=lambda f: f[:2])[2]
 
 
-def segment_files(paths, out, model=None, say=print) -> list[Path]:
+def segment_files(paths, out, model=None, grow=False, say=print) -> list[Path]:
     """Write <name>_label.tiff for each image: instance ids, one label page an image page.
 
-    `model` is a run's folder, the best trained network by default. Every input is read before
+    `model` is a run's folder, the best trained network by default. `grow`: each cell of a 3-class
+    network gets back the rim that the challenge's recipe leaves out. Every input is read before
     anything is written; nothing is overwritten.
     """
     out = Path(out)
@@ -151,7 +152,7 @@ def segment_files(paths, out, model=None, say=print) -> list[Path]:
     patch = record["parameters"]["recipe"]["patch"]
     space.check_patch(patch, record["parameters"]["spec"])
     head = record["parameters"]["spec"].get("head", "3-class")
-    decode = HEADS[head].decode
+    decode = decode_grown if grow and head == "3-class" else HEADS[head].decode
     out.mkdir(parents=True, exist_ok=True)
     for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):
         pages = [decode(probabilities(net, normalise(p), patch, head)) for p in read_pages(path)]
