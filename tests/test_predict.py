@@ -7,7 +7,7 @@ import torch
 from imageio import v3 as iio
 from torch import nn
 
-from twodints_lib import cli, images, predict, runs, search
+from twodints_lib import cli, images, instances, predict, runs, search
 from twodints_lib.errors import InputError
 
 
@@ -75,7 +75,7 @@ def test_segment_writes_a_label_file_for_each_image(trained, inputs, tmp_path, c
     net, record = predict.load_network(trained)
     page = images.normalise(images.read_image(inputs / "grey.png"))
     patch = record["parameters"]["recipe"]["patch"]
-    wanted = predict.decode_three_class(predict.probabilities(net, page, patch))
+    wanted = instances.decode_three_class(predict.probabilities(net, page, patch))
     np.testing.assert_array_equal(tifffile.imread(out / "grey_label.tiff"), wanted)
 
 

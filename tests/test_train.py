@@ -65,7 +65,9 @@ def test_same_seed_same_weights(data, tmp_path):
 def test_the_best_weights_are_kept(data, tmp_path, monkeypatch):
     scores = iter([0.2, 0.6, 0.4])
     kept = []
-    monkeypatch.setattr(train.predict, "mean_class_dice", lambda net, *_: _note(net, kept, scores))
+    monkeypatch.setattr(
+        train.predict, "validation_scores", lambda net, *_: _note(net, kept, scores)
+    )
     net, _ = fit(data, tmp_path)
     best = kept[1]
     assert all(torch.equal(v, best[k]) for k, v in net.state_dict().items())
@@ -73,12 +75,32 @@ def test_the_best_weights_are_kept(data, tmp_path, monkeypatch):
 
 def _note(net, kept, scores):
     kept.append({k: v.clone() for k, v in net.state_dict().items()})
-    return next(scores)
+    return {"dice": next(scores), "f1": 0.0}
+
+
+def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path, monkeypatch):
+    scores = iter([(0.9, 0.1), (0.5, 0.7), (0.1, 0.3)])
+    kept = []
+
+    def score(net, *_):
+        kept.append({k: v.clone() for k, v in net.state_dict().items()})
+        return dict(zip(("dice", "f1"), next(scores), strict=True))
+
+    monkeypatch.setattr(train.predict, "validation_scores", score)
+    net, history = fit(data, tmp_path, dataclasses.replace(RECIPE, select="f1"))
+    assert all(torch.equal(v, kept[1][k]) for k, v in net.state_dict().items())
+    assert [(r["dice"], r["f1"]) for r in history if r["dice"]] == [
+        (0.9, 0.1),
+        (0.5, 0.7),
+        (0.1, 0.3),
+    ]
+    with pytest.raises(InputError, match="select"):
+        train.recipe(presets.load("smoke"), 1, {"kind": "unet", "head": "flow"}, "dice")
 
 
 def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
     scores = iter([0.1, 0.5, *[0.3] * 50])
-    monkeypatch.setattr(train.predict, "mean_class_dice", lambda *_: next(scores))
+    monkeypatch.setattr(train.predict, "validation_scores", lambda *_: {"dice": next(scores)})
     recipe = dataclasses.replace(RECIPE, epochs=30, patience=3)
     _, history = fit(data, tmp_path, recipe)
     assert len(history) == 2 + 3

@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--grow", action="store_true", help="give cells back the rim that the official recipe cuts"
     )
+    segment.add_argument(
+        "--flips", action="store_true", help="average the image and its mirror images (4 x slower)"
+    )
     segment.set_defaults(run=_segment)
 
     export = commands.add_parser("export", help="write a derived network as one plain module")
@@ -160,7 +163,7 @@ def _data_make(args):
 def _segment(args):
     from twodints_lib.predict import segment_files
 
-    segment_files(args.images, args.out, args.model, args.grow)
+    segment_files(args.images, args.out, args.model, args.grow, args.flips)
 
 
 def _export(args):

@@ -143,10 +143,22 @@ def normalise(image) -> np.ndarray:
     8 bit, truncating; a channel with a span of at most 0.001, or an empty one, is left alone.
     Then the whole image is scaled to 0..1 between its minimum and maximum.
     """
-    channels = [_to_8_bit(c) for c in np.moveaxis(three_channels(image), -1, 0)]
-    stack = np.stack(channels).astype(np.float32)  # (3, H, W)
-    low, high = stack.min(), stack.max()
-    return (stack - low) / (high - low) if high > low else np.zeros_like(stack)
+    stack = to_8_bit(image)
+    return scaled(stack, stack.min(), stack.max())
+
+
+def scaled(stack, low, high) -> np.ndarray:
+    """`stack` to float32, 0 at `low` and 1 at `high`; all 0 where they are the same."""
+    low, high = np.float32(low), np.float32(high)
+    found = stack.astype(np.float32)
+    return (found - low) / (high - low) if high > low else np.zeros_like(found)
+
+
+def to_8_bit(image) -> np.ndarray:
+    """The first step of normalise(): (3, H, W) uint8, each channel stretched by percentiles."""
+    if image.ndim == 2:  # one channel is stretched once
+        return np.repeat(_to_8_bit(image)[None], 3, axis=0)
+    return np.stack([_to_8_bit(c) for c in np.moveaxis(three_channels(image), -1, 0)])
 
 
 def _to_8_bit(channel) -> np.ndarray:  # (H, W) of any type -> (H, W) uint8
@@ -156,8 +168,11 @@ def _to_8_bit(channel) -> np.ndarray:  # (H, W) of any type -> (H, W) uint8
     low, high = np.percentile(values, (1, 99))
     if high - low <= 0.001:
         return np.clip(channel, 0, 255).astype(np.uint8)
-    scaled = (np.clip(channel.astype(np.float64), low, high) - low) / (high - low)
-    return (scaled * 255).astype(np.uint8)
+    found = np.empty(channel.shape, np.uint8)
+    for rows in range(0, len(channel), 512):  # in parts, since the fractions take 8 bytes a pixel
+        part = np.clip(channel[rows : rows + 512].astype(np.float64), low, high)
+        found[rows : rows + 512] = (part - low) / (high - low) * 255
+    return found
 
 
 def three_class(labels) -> np.ndarray:

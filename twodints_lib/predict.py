@@ -1,6 +1,7 @@
 """Apply a network: probability maps, instance labels, and the scores of a set of images."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,9 @@ from monai.inferers import sliding_window_inference
 from monai.metrics import compute_dice
 from torch.nn.functional import one_hot
 
-from twodints_lib import runs, space
+from twodints_lib import runs, space, tiles
 from twodints_lib.errors import InputError
-from twodints_lib.images import normalise, read_pages
-from twodints_lib.instances import decode_three_class
+from twodints_lib.images import read_pages, scaled, to_8_bit
 from twodints_lib.metrics import score_image, summarise
 from twodints_lib.representations import HEADS, decode_grown
 
@@ -23,17 +23,62 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+OVERLAP = 0.25  # of neighbouring windows
+DRAWS_CLASSES = ("3-class", "ladder")  # heads whose first three maps are the classes
+
+
 @torch.no_grad()
-def probabilities(net, image, patch: int, head: str = "3-class") -> np.ndarray:
+def probabilities(net, image, patch: int, head: str = "3-class", flips: bool = False):
     """Class probabilities (3, H, W) float32 of a normalised image (3, H, W); or a head's maps.
 
     Sliding window of the training patch's size (paper, 3.2), a quarter overlapping, by MONAI.
+    `flips`: the mean over the image and its mirror images, at four times the cost.
     """
     net.eval()
     where = next(net.parameters()).device
     batch = torch.as_tensor(image)[None].float().to(where)
-    logits = sliding_window_inference(batch, (patch, patch), 4, net, overlap=0.25)
+    predictor = (lambda x: mean_of_flips(net, x, HEADS[head].vectors)) if flips else net
+    logits = sliding_window_inference(batch, (patch, patch), 4, predictor, overlap=OVERLAP)
     return HEADS[head].activate(logits)[0].float().cpu().numpy()
+
+
+def mean_of_flips(net, batch, vectors: bool = False):
+    """Mean logits of (B, 3, H, W) over its four mirror images, each turned back.
+
+    `vectors`: the last two maps are (y, x) directions and change their sign with the image.
+    """
+    total = 0
+    for axes in ((), (2,), (3,), (2, 3)):
+        logits = net(batch.flip(axes)).flip(axes)
+        if vectors:
+            sign = [-1.0 if axis in axes else 1.0 for axis in (2, 3)]
+            turned = logits[:, -2:] * logits.new_tensor(sign)[:, None, None]
+            logits = torch.cat([logits[:, :-2], turned], 1)
+        total = total + logits
+    return total / 4
+
+
+def segment(net, image, patch: int, head: str = "3-class", decode=None, flips=False, say=None):
+    """Instance labels (H, W) int32 of an image as read, of any size.
+
+    `decode(maps)` replaces the head's own. Up to tiles.WHOLE pixels in one piece; a larger image
+    in bands and tiles, with the same cells and with memory for a tile.
+    """
+    decode = decode or HEADS[head].decode
+    stack = to_8_bit(image)  # (3, H, W)
+    low, high = stack.min(), stack.max()
+    height, width = stack.shape[1:]
+    if height * width <= tiles.WHOLE:
+        return decode(probabilities(net, scaled(stack, low, high), patch, head, flips))
+
+    def read(first, last):
+        return scaled(stack[:, first:last], low, high)
+
+    maps = tiles.maps_on_disk(
+        lambda rows: probabilities(net, rows, patch, head, flips),
+        read, (height, width), patch, OVERLAP, space.HEADS[head], say,
+    )  # fmt: skip
+    return tiles.decode(maps, decode, say=say)
 
 
 def class_dice(probability, target) -> list[float]:
@@ -46,58 +91,44 @@ def class_dice(probability, target) -> list[float]:
     return compute_dice(predicted, truth, include_background=False)[0].tolist()
 
 
-def validation_score(net, samples, patch: int, head: str = "3-class") -> float:
-    """What training is steered by: class Dice, or for another head the mean F1 of its cells."""
-    if head == "3-class":
-        return mean_class_dice(net, samples, patch)
-    decode = HEADS[head].decode
-    found = [decode(probabilities(net, s.image, patch, head)) for s in samples]
-    return float(
-        np.mean([score_image(s.labels, f)["f1"] for s, f in zip(samples, found, strict=True)])
-    )
+def validation_scores(net, samples, patch: int, head: str = "3-class") -> dict:
+    """Both scores that a training can be steered by, means over images: {"dice", "f1"}.
 
-
-def mean_class_dice(net, samples, patch: int) -> float:
-    """The Dice that training is steered by and that Table 4 most likely reports.
-
-    Mean over interior and boundary of each image, then over images.
+    The Dice of interior and boundary is what the challenge steers by and what Table 4 most likely
+    reports; None for a head that draws no classes. The F1 is that of the decoded cells.
     """
-    scores = [class_dice(probabilities(net, s.image, patch), s.target) for s in samples]
-    found = [d for pair in scores for d in [np.array(pair)[~np.isnan(pair)]] if d.size]
-    return float(np.mean([d.mean() for d in found])) if found else 0.0
+    found = summary(score_samples(net, samples, patch, head))
+    return {"dice": found["mean_dice"], "f1": found["mean_f1"]}
 
 
-def score_samples(net, samples, patch: int, head: str = "3-class") -> list[dict]:
+def score_samples(net, samples, patch: int, head: str = "3-class", keep=None) -> list[dict]:
     """One row an image: class Dice, and the challenge's instance scores of the decoded labels.
 
-    Another head than 3-class draws no classes: its Dice values are None.
+    A head that draws no classes has no class Dice: None. The maps are added to the list `keep`.
     """
     rows = []
     for s in samples:
-        probability = probabilities(net, s.image, patch, head)
-        if head != "3-class":
-            row = {"name": s.name, "modality": s.modality, "dice": None}
-            rows.append(row | score_image(s.labels, HEADS[head].decode(probability)))
-            continue
-        interior, boundary = class_dice(probability, s.target)
-        both = [d for d in (interior, boundary) if d == d]
-        rows.append(
-            {
-                "name": s.name,
-                "modality": s.modality,
-                "dice_interior": interior if interior == interior else None,
-                "dice_boundary": boundary if boundary == boundary else None,
-                "dice": float(np.mean(both)) if both else None,
-            }
-            | score_image(s.labels, decode_three_class(probability))
-        )
+        maps = probabilities(net, s.image, patch, head)
+        dice = _dice_row(maps, s) if head in DRAWS_CLASSES else {"dice": None}
+        row = {"name": s.name, "modality": s.modality} | dice
+        rows.append(row | score_image(s.labels, HEADS[head].decode(maps)))
+        if keep is not None:
+            keep.append(maps)
     return rows
+
+
+def _dice_row(maps, sample) -> dict:
+    interior, boundary = (d if d == d else None for d in class_dice(maps[:3], sample.target))
+    both = [d for d in (interior, boundary) if d is not None]
+    mean = float(np.mean(both)) if both else None
+    return {"dice_interior": interior, "dice_boundary": boundary, "dice": mean}
 
 
 def summary(rows) -> dict:
     """Scores over images: the instance metrics' summary, the mean class Dice, and the rows."""
     dice = [r["dice"] for r in rows if r["dice"] is not None]
-    return summarise(rows) | {"mean_dice": float(np.mean(dice or [0])), "per_image": rows}
+    mean = float(np.mean(dice)) if dice else None
+    return summarise(rows) | {"mean_dice": mean, "per_image": rows}
 
 
 def load_network(folder) -> tuple[torch.nn.Module, dict]:
@@ -127,12 +158,13 @@ def best_run() -> Path:
     return max(found, key=lambda f: f[:2])[2]
 
 
-def segment_files(paths, out, model=None, grow=False, say=print) -> list[Path]:
+def segment_files(paths, out, model=None, grow=False, flips=False, say=print) -> list[Path]:
     """Write <name>_label.tiff for each image: instance ids, one label page an image page.
 
     `model` is a run's folder, the best trained network by default. `grow`: each cell of a 3-class
-    network gets back the rim that the challenge's recipe leaves out. Every input is read before
-    anything is written; nothing is overwritten.
+    network gets back the rim that the challenge's recipe leaves out. `flips`: mirror images are
+    averaged, four times slower. Thresholds are those stored with the network. Every input is read
+    before anything is written; nothing is overwritten.
     """
     out = Path(out)
     sources = list_images(paths)
@@ -152,10 +184,15 @@ def segment_files(paths, out, model=None, grow=False, say=print) -> list[Path]:
     patch = record["parameters"]["recipe"]["patch"]
     space.check_patch(patch, record["parameters"]["spec"])
     head = record["parameters"]["spec"].get("head", "3-class")
-    decode = decode_grown if grow and head == "3-class" else HEADS[head].decode
+    decode = partial(HEADS[head].decode, **record.get("decoder", {}))
+    if grow and head == "3-class":
+        decode = decode_grown
     out.mkdir(parents=True, exist_ok=True)
     for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):
-        pages = [decode(probabilities(net, normalise(p), patch, head)) for p in read_pages(path)]
+        pages = [
+            segment(net, p, patch, head, decode, flips, lambda text: say(f"  {text}"))
+            for p in read_pages(path)
+        ]
         stack = pages[0] if len(pages) == 1 else np.stack(pages)
         stack = stack.astype(np.uint16 if stack.max() < 2**16 else np.uint32)
         temporary = target.with_suffix(".tmp")

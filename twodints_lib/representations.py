@@ -127,6 +127,30 @@ def decode_flow(maps, foreground: float = 0.5, steps: int = 100, error: float = 
     return images.renumber(np.where(keep[labels], labels, 0))
 
 
+# Which maps of a ladder network each representation reads, and how cells come back from them.
+LADDER_MAPS = {
+    "3-class, as shipped": ([0, 1, 2], instances.decode_three_class),
+    "3-class, grown back": ([0, 1, 2], decode_grown),
+    "distance": ([3, 4], decode_distance),
+    "flow": ([3, 5, 6], decode_flow),
+}
+
+
+def encode_ladder(labels) -> np.ndarray:
+    """All representations at once (7, H, W): 3 classes, foreground, distance, flow.
+
+    One backbone that draws them all lets representations be compared with nothing else changed.
+    """
+    return np.concatenate(
+        [encode_three_class(labels), encode_distance(labels), encode_flow(labels)[1:]]
+    )
+
+
+def decode_ladder(maps, **thresholds) -> np.ndarray:
+    """The last rung: cells from the flow."""
+    return decode_flow(maps[[3, 5, 6]], **thresholds)
+
+
 def _without_small(labels) -> np.ndarray:
     size = np.bincount(labels.ravel())
     return np.where(size[labels] >= SMALL, labels, 0).astype(np.int32)
@@ -148,6 +172,19 @@ def _distance_loss(logits, maps):
 
 def _flow_loss(logits, maps):
     return _foreground_loss(logits, maps) + 5 * F.mse_loss(logits[:, 1:], maps[:, 1:])
+
+
+def _ladder_loss(logits, maps):
+    flow = 5 * F.mse_loss(logits[:, 5:], maps[:, 5:])
+    return (
+        _three_class_loss(logits[:, :3], maps[:, :3])
+        + _distance_loss(logits[:, 3:5], maps[:, 3:5])
+        + flow
+    )
+
+
+def _activate_ladder(x):
+    return torch.cat([x[:, :3].softmax(1), x[:, 3:5].sigmoid(), x[:, 5:]], 1)
 
 
 class Head(NamedTuple):
@@ -172,6 +209,7 @@ HEADS = {
         decode_flow,
         vectors=True,
     ),
+    "ladder": Head(encode_ladder, _activate_ladder, _ladder_loss, decode_ladder, vectors=True),
 }
 
 # Ways from labels to maps and back, for the ceiling: name: (encode, decode)

@@ -37,6 +37,7 @@ SOURCES = [
     "predict",
     "instances",
     "metrics",
+    "representations",
 ]
 PACKAGES = ("torch", "monai", "numpy", "scipy", "scikit-image")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twodints_lib import derive, objective, predict, runs, space, topology, train
+from twodints_lib import derive, objective, operations, predict, runs, space, topology, train
 from twodints_lib.errors import InputError
 from twodints_lib.patches import load_samples
 
@@ -147,7 +147,7 @@ def supernet_spec(preset, names=None, head=None) -> dict:
 
 
 def search_supernet(
-    setup: runs.Setup, plan: Plan | None = None, names=None, head=None, say=print
+    setup: runs.Setup, plan: Plan | None = None, names=None, head=None, select="", say=print
 ) -> Path:
     """The run folder of a searched supernet, found by its key or made now.
 
@@ -164,7 +164,7 @@ def search_supernet(
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
 
     spec, way = supernet_spec(setup.preset, names, head), WAYS[plan.mode]
-    return train.train_network(setup, spec, epochs, way, asdict(plan), snapshot, say)
+    return train.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select, say)
 
 
 def untouched(setup: runs.Setup, names=None) -> tuple[np.ndarray, np.ndarray]:
@@ -177,6 +177,13 @@ def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
     """The alphas at the end of a search."""
     row = [row for row in history if "alpha_a" in row][-1]
     return np.array(row["alpha_a"]), np.array(row["alpha_c"])
+
+
+def code_at(history: list[dict], score: str, names=operations.TWO) -> dict:
+    """The code decoded from the alphas of the epoch whose validation was best by dice or f1."""
+    rows = [row for row in history if "alpha_a" in row and row[score] is not None]
+    best = max(rows, key=lambda row: row[score])
+    return topology.decode(np.array(best["alpha_a"]), np.array(best["alpha_c"]), names)
 
 
 def found_code(folder) -> dict:

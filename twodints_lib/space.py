@@ -16,7 +16,7 @@ from twodints_lib.lattice import Lattice, Supernet
 
 CHANNELS, CLASSES = 3, 3
 # What a network draws, and the channels of its last layer: the rest of it does not care.
-HEADS = {"3-class": CLASSES, "distance": 2, "flow": 3}
+HEADS = {"3-class": CLASSES, "distance": 2, "flow": 3, "ladder": 7}
 UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
 
 # Table 3 of the paper: row, spec, parameters as printed there.

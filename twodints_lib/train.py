@@ -11,7 +11,7 @@ from filelock import FileLock
 from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
-from twodints_lib import predict, runs, space
+from twodints_lib import predict, runs, space, tuning
 from twodints_lib.errors import InputError
 from twodints_lib.patches import Patches, load_samples
 from twodints_lib.representations import HEADS
@@ -33,10 +33,18 @@ class Recipe:
     precision: str = "float32"
     workers: int = 0
     head: str = "3-class"  # what the network draws: representations.HEADS
+    select: str = "dice"  # what the best weights are best at: class dice, or f1 of the cells
 
 
-def recipe(preset, epochs: int, spec: dict) -> Recipe:
-    """The preset's recipe for one network; `paper` takes Table 4's batch for it."""
+def recipe(preset, epochs: int, spec: dict, select: str = "") -> Recipe:
+    """The preset's recipe for one network; `paper` takes Table 4's batch for it.
+
+    `select`: dice or f1; by default what the paper does, and f1 for another head than 3-class.
+    """
+    head = spec.get("head", "3-class")
+    select = select or ("dice" if head == "3-class" else "f1")
+    if select not in ("dice", "f1") or (select == "dice" and head not in predict.DRAWS_CLASSES):
+        raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
     batch = preset.batch
     if preset.name == "paper" and spec["kind"] in ("supernet", "derived"):
         batch = space.table_4_batch(preset.channel_mul, preset.num_blocks, preset.patch)
@@ -52,7 +60,8 @@ def recipe(preset, epochs: int, spec: dict) -> Recipe:
         val_every=preset.val_every,
         precision=preset.precision,
         workers=preset.workers,
-        head=spec.get("head", "3-class"),
+        head=head,
+        select=select,
     )
 
 
@@ -159,7 +168,7 @@ class Joint:
 def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
     """Train, keep the weights with the best validation score, return the history.
 
-    The score is the class Dice, or for another head than 3-class the mean F1 of decoded cells.
+    The score is recipe.select; both scores of every validation are in the history.
 
     After every epoch a checkpoint goes to folder/last.pt; calling again with the same folder goes
     on from there and, on a CPU, ends with the same weights as an uninterrupted training.
@@ -174,10 +183,10 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
         say(f"goes on after epoch {len(history)}")
     for epoch in range(len(history) + 1, recipe.epochs + 1):
         if epoch - 1 - best_epoch >= recipe.patience and best >= 0:
-            say(f"no better Dice for {recipe.patience} epochs: stops early")
+            say(f"no better score for {recipe.patience} epochs: stops early")
             break
         start = time.perf_counter()
-        row = {"epoch": epoch, "dice": None} | trainer.epoch(epoch)
+        row = {"epoch": epoch, "dice": None, "f1": None} | trainer.epoch(epoch)
         if not np.isfinite(row["loss"]):
             raise InputError(
                 f"learning_rate={recipe.learning_rate}: the loss is {row['loss']}; lower it."
@@ -185,10 +194,9 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
         row |= watch(net, epoch) if watch else {}
         if _validates(epoch, recipe):
             trainer.settle()
-            score = predict.validation_score(net, val, recipe.patch, recipe.head)
-            row["dice" if recipe.head == "3-class" else "f1"] = score
-            if score > best:
-                best, best_epoch = score, epoch
+            row |= predict.validation_scores(net, val, recipe.patch, recipe.head)
+            if row[recipe.select] > best:
+                best, best_epoch = row[recipe.select], epoch
                 save(folder / "best.pt", net.state_dict())
         row["seconds"] = time.perf_counter() - start
         history.append(row)
@@ -211,7 +219,7 @@ def _say_progress(history, recipe, best, say):
     epoch = len(history)
     if epoch == recipe.epochs or epoch * 12 // recipe.epochs > (epoch - 1) * 12 // recipe.epochs:
         left = (recipe.epochs - epoch) * sum(r["seconds"] for r in history) / epoch
-        name = "Dice" if recipe.head == "3-class" else "F1"
+        name = {"dice": "Dice", "f1": "F1"}[recipe.select]
         score = f"best {name} {best:.3f}, " if best >= 0 else ""
         loss = history[-1]["loss"]
         say(f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, {score}{left / 60:.1f} min left")
@@ -225,14 +233,21 @@ def save(path, content):
 
 
 def train_network(
-    setup: runs.Setup, spec: dict, epochs: int, way=Joint, plan=None, watch=None, say=print
+    setup: runs.Setup,
+    spec: dict,
+    epochs: int,
+    way=Joint,
+    plan=None,
+    watch=None,
+    select="",
+    say=print,
 ) -> Path:
     """The run folder of a network trained as `setup` says, found by its key or made now.
 
     `way(net, samples, recipe, seed, **plan)` is how it is trained. The folder holds record.json,
     history.json and best.pt.
     """
-    what = recipe(setup.preset, epochs, spec)
+    what = recipe(setup.preset, epochs, spec, select)
     space.check_patch(what.patch, spec)
     parameters = {"spec": spec, "recipe": asdict(what), "images": setup.preset.images}
     parameters |= {"search": plan} if plan else {}
@@ -257,12 +272,18 @@ def _train_and_record(setup, parameters, way, watch, folder, say):
     say(f"{folder.name}: {space.count_parameters(net):,} parameters, {len(train)} images")
     trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
     history = fit(trainer, val, folder, watch, say)
-    rows = predict.score_samples(net, val, plan.patch, plan.head)
-    metrics = predict.summary(rows)
+    maps = []
+    metrics = predict.summary(predict.score_samples(net, val, plan.patch, plan.head, keep=maps))
     metrics |= {"network_parameters": space.count_parameters(net), "epochs": len(history)}
+    chosen = {}
+    if plan.head != "3-class":
+        scores, settings = tuning.report(plan.head, maps, val)
+        metrics |= {"representations": scores}
+        chosen = {"decoder": settings.get("flow" if plan.head == "ladder" else plan.head, {})}
     runs.write_json(folder / "history.json", {"history": history})
     seconds = sum(r["seconds"] for r in history)
-    record = runs.record(setup, parameters, metrics, seconds)
+    record = runs.record(setup, parameters, metrics, seconds) | chosen
     runs.write_json(folder / "record.json", record)
     (folder / "last.pt").unlink(missing_ok=True)
-    say(f"mean F1 {metrics['mean_f1']:.3f}, Dice {metrics['mean_dice']:.3f}, {seconds:.0f} s")
+    dice = "" if metrics["mean_dice"] is None else f", Dice {metrics['mean_dice']:.3f}"
+    say(f"mean F1 {metrics['mean_f1']:.3f}{dice}, {seconds:.0f} s")

@@ -1,0 +1,57 @@
+"""Thresholds are chosen on validation images, and the score that is told was not chosen on."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from twodints_lib import representations, tuning
+from twodints_lib.representations import LADDER_MAPS
+
+GRID = {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1)}
+
+
+def planted(monkeypatch, table):
+    """Tried decodes whose F1 the test says: table(image, setting)."""
+    samples = [SimpleNamespace(modality="a", labels=i) for i in range(4)]
+    monkeypatch.setattr(tuning, "score_image", lambda i, setting: {"f1": table(i, setting)})
+    return tuning.Tried(list(range(4)), samples, lambda m, **setting: setting)
+
+
+def test_the_best_setting_is_found_and_the_defaults_win_ties(monkeypatch):
+    tried = planted(monkeypatch, lambda i, s: 0.5 + (s["foreground"] == 0.4) / 4)
+    everything = np.ones(4, bool)
+    assert tuning.choose(tried, GRID, everything) == {"foreground": 0.4, "h": 0.2}
+    tried = planted(monkeypatch, lambda i, s: 0.5)
+    assert tuning.choose(tried, GRID, everything) == {"foreground": 0.5, "h": 0.2}
+
+
+def test_no_image_is_scored_with_thresholds_it_helped_to_choose(monkeypatch):
+    # each half does well with a threshold of its own, and badly with the other half's
+    lucky = {0: 0.4, 2: 0.4, 1: 0.6, 3: 0.6}
+    tried = planted(monkeypatch, lambda i, s: 1.0 if s["foreground"] == lucky[i] else 0.1)
+    assert tuning.halves(tried.samples).tolist() == [False, True, False, True]
+    assert tuning.cross_fitted(tried, GRID).tolist() == [0.1] * 4
+
+
+def test_modalities_count_alike(monkeypatch):
+    tried = planted(monkeypatch, lambda i, s: float((s["h"] == 0.1) == (i == 3)))
+    for sample in tried.samples[:3]:
+        sample.modality = "many"
+    assert tuning.choose(tried, {"h": (0.2, 0.1)}, np.ones(4, bool)) == {"h": 0.2}  # a tie: 1 of 2
+    tried.samples[0].modality = tried.samples[1].modality = "few"
+    assert tuning.choose(tried, {"h": (0.1, 0.2)}, np.array([0, 0, 1, 1], bool)) == {"h": 0.1}
+
+
+@pytest.mark.parametrize("head", ["distance", "flow", "ladder"])
+def test_the_report_has_every_decoder_of_the_head(head):
+    labels = np.zeros((64, 64), np.int32)
+    labels[4:24, 4:24], labels[4:24, 24:44], labels[40:60, 10:30] = 1, 2, 3
+    samples = [SimpleNamespace(modality=m, labels=labels) for m in ("a", "b", "a")]
+    maps = [representations.HEADS[head].encode(labels)] * 3
+    scores, settings = tuning.report(head, maps, samples)
+    plain = list(LADDER_MAPS) if head == "ladder" else [head]
+    assert set(scores) == {*plain, *(f"{n}, tuned" for n in plain if n in tuning.GRIDS)}
+    assert all(len(s["f1"]) == 3 and set(s["per_modality"]) == {"a", "b"} for s in scores.values())
+    assert set(settings) == {n for n in plain if n in tuning.GRIDS}
+    assert scores["flow" if head == "ladder" else head]["mean_f1"] == 1
