@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from twodints_lib import draw, draw_search, presets, simulate, topology
+from twodints_lib import draw, draw_search, presets, representations, simulate, topology
 from twodints_lib.simulate import default_dials
 
 
@@ -13,7 +13,8 @@ from twodints_lib.simulate import default_dials
 def shown(monkeypatch):
     """What would be displayed: a list of (data, keywords)."""
     caught = []
-    monkeypatch.setattr(draw, "display", lambda data, **k: caught.append((data, k)))
+    for module in (draw, draw_search):
+        monkeypatch.setattr(module, "display", lambda data, **k: caught.append((data, k)))
     return caught
 
 
@@ -83,4 +84,20 @@ def test_sliders_are_for_people_only(monkeypatch, shown, capsys):
     assert dropdown.value == "DIC" and len(sliders) == 5
     before = len(shown)
     sliders[1].value = 2.0
+    assert len(shown) > before
+
+
+def test_thresholds_are_moved_by_people_only(monkeypatch, shown, capsys):
+    labels = np.zeros((40, 40), np.int32)
+    labels[5:20, 5:20], labels[5:20, 22:37] = 1, 2
+    maps = representations.encode_distance(labels)
+    monkeypatch.setenv("TWODINTS_HEADLESS", "1")
+    draw_search.live_thresholds(maps, labels)
+    assert not shown and "live session" in capsys.readouterr().out
+    monkeypatch.delenv("TWODINTS_HEADLESS")
+    draw_search.live_thresholds(maps, labels)
+    box = next(args[0] for args in reversed(shown) if hasattr(args[0], "children"))
+    foreground, *_ = box.children
+    before = len(shown)
+    foreground.value = 0.9
     assert len(shown) > before

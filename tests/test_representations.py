@@ -13,6 +13,7 @@ from twodints_lib import (
     manifest,
     patches,
     predict,
+    recipes,
     representations,
     runs,
     search,
@@ -167,7 +168,7 @@ def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp
     folder = search.train_code(tiny_setup, code, head, **quiet)
     record = runs.read_json(folder / "record.json")
     assert record["parameters"]["recipe"]["head"] == head
-    draws = head in predict.DRAWS_CLASSES
+    draws = head in recipes.DRAWS_CLASSES
     assert all((r["dice"] is not None) == draws for r in record["metrics"]["per_image"])
     image = next(item.image for item in tiny_setup.val())
     (out,) = predict.segment_files([image], tmp_path / "out", folder, **quiet)
@@ -194,7 +195,7 @@ def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch)
 def test_a_head_learns_to_separate(head, tiny_setup):
     items = tiny_setup.train()[:2]
     samples = patches.load_samples(items, representations.HEADS[head].encode)
-    recipe = train.Recipe(
+    recipe = recipes.Recipe(
         patch=64, batch=2, epochs=1, learning_rate=5e-3, patience=9, val_start=1, val_every=1,
         head=head,
     )  # fmt: skip

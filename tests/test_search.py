@@ -19,17 +19,17 @@ from twodints_lib import (
     objective,
     patches,
     predict,
+    recipes,
     runs,
     search,
     space,
     study,
     topology,
-    train,
 )
 from twodints_lib.errors import InputError
 
 SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
-RECIPE = train.Recipe(
+RECIPE = recipes.Recipe(
     patch=32, batch=2, epochs=4, learning_rate=2e-3, patience=9, val_start=1, val_every=1,
     arch_rate=0.05,
 )  # fmt: skip

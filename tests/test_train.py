@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import manifest, patches, presets, runs, search, space, train
+from twodints_lib import manifest, patches, presets, recipes, runs, search, space, train
 from twodints_lib.errors import InputError
 
-RECIPE = train.Recipe(
+RECIPE = recipes.Recipe(
     patch=32, batch=4, epochs=3, learning_rate=2e-3, patience=9, val_start=1, val_every=1
 )
 SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
@@ -95,7 +95,7 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
         (0.1, 0.3),
     ]
     with pytest.raises(InputError, match="select"):
-        train.recipe(presets.load("smoke"), 1, {"kind": "unet", "head": "flow"}, "dice")
+        recipes.recipe(presets.load("smoke"), 1, {"kind": "unet", "head": "flow"}, "dice")
 
 
 def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
@@ -114,9 +114,9 @@ def test_validation_comes_when_the_recipe_says(data, tmp_path):
 
 def test_cosine_ends_near_zero_and_alphas_have_their_own_rate(data):
     recipe = dataclasses.replace(RECIPE, epochs=10, schedule="cosine")
-    factors = [train.rate_factor(recipe, e) for e in range(1, 11)]
+    factors = [recipes.rate_factor(recipe, e) for e in range(1, 11)]
     assert factors[0] == 1 and factors[-1] < 0.03 and factors == sorted(factors, reverse=True)
-    assert train.rate_factor(RECIPE, 3) == 1
+    assert recipes.rate_factor(RECIPE, 3) == 1
     recipe = dataclasses.replace(RECIPE, arch_rate=0.5)
     groups = train.Joint(fresh(), data[0], recipe, 0).optimisers[0].param_groups
     assert [g["lr"] for g in groups] == [2e-3, 0.5]

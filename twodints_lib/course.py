@@ -203,9 +203,11 @@ def _networks(setup) -> list[dict]:
         if same != (setup.preset.name, setup.dataset.hash, setup.seed):
             continue
         scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
-        kind = r["parameters"]["spec"]["kind"]
+        scores.pop("representations", None)
+        spec = r["parameters"]["spec"]
+        kind = {"kind": spec["kind"], "head": spec.get("head", "3-class")}
         row = dict(zip(report.RESULT_HEADER, report.result_row(r), strict=True))
-        found.append({"kind": kind, "run": path.parent.name, "row": row} | scores)
+        found.append(kind | {"run": path.parent.name, "row": row} | scores)
     return found
 
 

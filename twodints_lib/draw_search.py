@@ -7,7 +7,9 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from twodints_lib.draw import COLOURS, _axes, _png
+from twodints_lib.draw import COLOURS, _axes, _png, label_picture, pictures
+from twodints_lib.metrics import score_image
+from twodints_lib.representations import decode_distance
 from twodints_lib.topology import active_nodes, path_ends
 
 # Colour and dash of each operation, told apart in grey print too; others take what is left.
@@ -115,6 +117,34 @@ def live_replay(searches: dict, names=("skip", "3x3")):
 
     slider = widgets.IntSlider(0, min=0, max=100, step=5, description="% of search")
     display(slider, widgets.interactive_output(redraw, {"percent": slider}))
+
+
+def live_thresholds(maps, truth):
+    """Sliders for the distance decoder's thresholds (ipywidgets): cells and F1 follow them.
+
+    `maps` (2, H, W) foreground and distance; headless: one line of text.
+    """
+    if os.environ.get("TWODINTS_HEADLESS"):
+        print("The sliders appear here in a live session.")
+        return
+    import ipywidgets as widgets
+
+    def redraw(foreground, h):
+        found = decode_distance(maps, foreground, h)
+        f1 = score_image(truth, found)["f1"]
+        panels = [(f"{found.max()} cells, F1 {f1:.2f}", label_picture(found))]
+        fig = pictures([*panels, (f"truth: {truth.max()} cells", label_picture(truth))], 2, 3.6)
+        display({"image/png": _png(fig)}, raw=True)
+
+    limits = {"foreground": (0.05, 0.95, 0.5), "h": (0.02, 0.6, 0.2)}
+    dials = {
+        name: widgets.FloatSlider(
+            start, min=low, max=high, step=0.01, description=name, continuous_update=False
+        )
+        for name, (low, high, start) in limits.items()
+    }
+    picture = widgets.interactive_output(redraw, dials)
+    display(widgets.VBox([*dials.values(), picture]))
 
 
 def path_curves(history, marks: dict | None = None) -> Figure:

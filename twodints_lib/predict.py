@@ -11,7 +11,7 @@ from monai.inferers import sliding_window_inference
 from monai.metrics import compute_dice
 from torch.nn.functional import one_hot
 
-from twodints_lib import runs, space, tiles
+from twodints_lib import recipes, runs, space, tiles
 from twodints_lib.errors import InputError
 from twodints_lib.images import read_pages, scaled, to_8_bit
 from twodints_lib.metrics import score_image, summarise
@@ -24,7 +24,6 @@ def device() -> torch.device:
 
 
 OVERLAP = 0.25  # of neighbouring windows
-DRAWS_CLASSES = ("3-class", "ladder")  # heads whose first three maps are the classes
 
 
 @torch.no_grad()
@@ -109,7 +108,7 @@ def score_samples(net, samples, patch: int, head: str = "3-class", keep=None) ->
     rows = []
     for s in samples:
         maps = probabilities(net, s.image, patch, head)
-        dice = _dice_row(maps, s) if head in DRAWS_CLASSES else {"dice": None}
+        dice = _dice_row(maps, s) if head in recipes.DRAWS_CLASSES else {"dice": None}
         row = {"name": s.name, "modality": s.modality} | dice
         rows.append(row | score_image(s.labels, HEADS[head].decode(maps)))
         if keep is not None:

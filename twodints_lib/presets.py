@@ -19,6 +19,7 @@ class Preset:
     baseline_epochs: int  # UNet and SegResNet
     search_epochs: int  # the supernet
     derived_epochs: int  # the decoded network, from scratch
+    ladder_epochs: int  # more epochs with a head that draws every representation
     channel_mul: float  # width of the DiNTS networks: 32 * channel_mul channels at the finest level
     num_blocks: int  # layers of the DiNTS networks
     num_depths: int  # resolutions of the DiNTS networks
@@ -42,6 +43,7 @@ SMOKE = Preset(
     baseline_epochs=2,
     search_epochs=2,
     derived_epochs=2,
+    ladder_epochs=2,
     channel_mul=0.125,
     num_blocks=4,
     num_depths=3,
@@ -66,6 +68,7 @@ LAPTOP = Preset(
     baseline_epochs=30,
     search_epochs=12,
     derived_epochs=200,
+    ladder_epochs=40,
     channel_mul=0.25,
     num_blocks=4,
     num_depths=4,
@@ -92,6 +95,7 @@ PAPER = Preset(
     baseline_epochs=2000,
     search_epochs=2000,
     derived_epochs=2000,
+    ladder_epochs=200,
     channel_mul=1.0,
     num_blocks=8,
     num_depths=4,

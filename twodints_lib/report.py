@@ -38,6 +38,8 @@ def parameter_rows() -> list[tuple]:
 def network_name(spec: dict) -> str:
     """What a table calls a network."""
     size = "" if "channel_mul" not in spec else f" (Mul {spec['channel_mul']:g})"
+    if spec.get("head", "3-class") != "3-class":
+        return f"{network_name(spec | {'head': '3-class'})}, {spec['head']} head"
     if spec["kind"] == "derived":
         return f"DiNTS derived{size} (Depth {len(spec['code']['paths'])})"
     if spec["kind"] == "supernet":
@@ -53,7 +55,7 @@ def result_row(record: dict) -> tuple:
         f"{m['network_parameters']:,}",
         m["epochs"],
         f"{record['seconds']:.0f}",
-        f"{m['mean_dice']:.3f}",
+        "" if m["mean_dice"] is None else f"{m['mean_dice']:.3f}",
         f"{m['mean_f1']:.3f}",
         f"{m['modality_mean_f1']:.3f}",
     )
@@ -90,12 +92,16 @@ def course_records(folder=None) -> list[dict]:
     return [runs.read_json(p) for p in sorted(folder.glob("course-*.json"))]
 
 
+KEPT = (None, "3-class")  # records of before there were heads name none
+
+
 def preset_rows(records: list[dict]) -> list[tuple]:
     """README's preset table: the set-up and every recorded course, under PRESET_HEADER."""
     longest = max((r.get("setup_seconds", 0) for r in records), default=0)
     rows = [("set-up, once", "", f"{longest / 60:.1f}", "", "")] if longest else []
     for r in sorted(records, key=lambda r: (r["preset"] != "smoke", r["data"] != "simulated")):
-        f1 = next((n["modality_mean_f1"] for n in r["networks"] if n["kind"] == "derived"), None)
+        derived = [n for n in r["networks"] if n["kind"] == "derived" and n.get("head") in KEPT]
+        f1 = derived[0]["modality_mean_f1"] if derived else None
         score = "no result" if not r["is_result"] or f1 is None else f"{f1:.2f}"
         peak = max(n["peak_gib"] for n in r["notebooks"])
         minutes = sum(n["seconds"] for n in r["notebooks"]) / 60

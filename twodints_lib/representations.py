@@ -82,29 +82,39 @@ def encode_flow(labels) -> np.ndarray:
     maps = np.zeros((3, *labels.shape), np.float32)
     maps[0] = labels > 0
     for box, mask in _cells(labels):
-        y, x = np.nonzero(mask)
-        middle = np.argmin((y - np.median(y)) ** 2 + (x - np.median(x)) ** 2)
-        heat = np.zeros(mask.shape)
-        for _ in range(2 * sum(mask.shape)):
-            heat[y[middle], x[middle]] += 1
-            heat = ndimage.uniform_filter(heat, 3, mode="constant") * mask
-        slope = np.stack(np.gradient(np.log1p(heat)))
+        slope = np.stack(np.gradient(np.log1p(_heat(mask))))
         slope /= np.maximum(np.hypot(*slope), 1e-20)
         for channel, part in zip(maps[1:], slope, strict=True):
             channel[box][mask] = part[mask]
     return maps
 
 
-def decode_flow(maps, foreground: float = 0.5, steps: int = 100, error: float = 0.4) -> np.ndarray:
+def _heat(mask) -> np.ndarray:
+    """Heat inside a cell's mask (h, w), spread from its middle: each pixel takes the mean of 9."""
+    y, x = np.nonzero(mask)
+    middle = np.argmin((y - np.median(y)) ** 2 + (x - np.median(x)) ** 2)
+    heat = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2))
+    share, inner = mask / 9, heat[1:-1, 1:-1]
+    for _ in range(2 * sum(mask.shape)):
+        inner[y[middle], x[middle]] += 1
+        rows = heat[:-2] + heat[1:-1]  # sums of three rows, then of three columns
+        rows += heat[2:]
+        np.add(rows[:, :-2], rows[:, 1:-1], out=inner)
+        inner += rows[:, 2:]
+        inner *= share
+    return inner
+
+
+def flow_cells(maps, foreground: float = 0.5, steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
     """Let every foreground pixel follow the flow; pixels that end together are one cell.
 
-    Cells whose own flow differs from the given one by more than `error` (mean squared) are
-    dropped, as Cellpose does.
+    Returns the labels (H, W), ids 1..n, and each cell's error (n,): how far the given flow is from
+    the one that its own shape would have, mean square.
     """
     inside = maps[0] > foreground
     start = np.argwhere(inside).T.astype(np.float32)  # (2, n)
     if not start.size:
-        return np.zeros(inside.shape, np.int32)
+        return np.zeros(inside.shape, np.int32), np.zeros(0)
     flow = maps[1:] * inside
     limit = np.array(inside.shape, np.float32)[:, None] - 1
     place = start.copy()
@@ -120,11 +130,22 @@ def decode_flow(maps, foreground: float = 0.5, steps: int = 100, error: float = 
     labels = np.zeros(inside.shape, np.int32)
     labels[inside] = near[end]
     labels = images.renumber(_without_small(labels))
-    again = encode_flow(labels)[1:]
-    wrong = ((again - maps[1:]) ** 2).mean(0)
-    mean = ndimage.mean(wrong, labels, np.arange(1, labels.max() + 1)) if labels.any() else []
-    keep = np.concatenate([[False], np.asarray(mean) <= error])
-    return images.renumber(np.where(keep[labels], labels, 0))
+    wrong = ((encode_flow(labels)[1:] - maps[1:]) ** 2).mean(0)
+    ids = np.arange(1, labels.max() + 1)
+    return labels, np.asarray(ndimage.mean(wrong, labels, ids)) if len(ids) else np.zeros(0)
+
+
+def drop_wrong(labels, wrong, error: float) -> np.ndarray:
+    """Cells whose error is at most `error`, renumbered."""
+    return images.renumber(np.where(np.concatenate([[False], wrong <= error])[labels], labels, 0))
+
+
+def decode_flow(maps, foreground: float = 0.5, error: float = 0.4) -> np.ndarray:
+    """Cells from a flow, without those whose own flow differs by more than `error`.
+
+    By description of Cellpose (Stringer et al. 2021), which drops such cells too.
+    """
+    return drop_wrong(*flow_cells(maps, foreground), error)
 
 
 # Which maps of a ladder network each representation reads, and how cells come back from them.
@@ -147,8 +168,8 @@ def encode_ladder(labels) -> np.ndarray:
 
 
 def decode_ladder(maps, **thresholds) -> np.ndarray:
-    """The last rung: cells from the flow."""
-    return decode_flow(maps[[3, 5, 6]], **thresholds)
+    """Cells by the rung that measured best on trained networks, the distance."""
+    return decode_distance(maps[[3, 4]], **thresholds)
 
 
 def _without_small(labels) -> np.ndarray:

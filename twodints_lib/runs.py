@@ -31,6 +31,7 @@ SOURCES = [
     "lattice",
     "space",
     "derive",
+    "recipes",
     "train",
     "objective",
     "search",
@@ -38,6 +39,7 @@ SOURCES = [
     "instances",
     "metrics",
     "representations",
+    "tuning",
 ]
 PACKAGES = ("torch", "monai", "numpy", "scipy", "scikit-image")
 

@@ -164,7 +164,7 @@ def search_supernet(
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
 
     spec, way = supernet_spec(setup.preset, names, head), WAYS[plan.mode]
-    return train.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select, say)
+    return train.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select, say=say)
 
 
 def untouched(setup: runs.Setup, names=None) -> tuple[np.ndarray, np.ndarray]:

@@ -117,14 +117,21 @@ def supernet(
     return Supernet(channel_mul, num_blocks, num_depths, names, out_channels=classes)
 
 
-def derived_network(code, channel_mul: float, classes: int = CLASSES) -> Lattice:
-    """The network of one code, its weights fresh (MONAI TopologyInstance in a DiNTS stem)."""
+def derived_network(
+    code, channel_mul: float, downsample: bool = False, classes: int = CLASSES
+) -> Lattice:
+    """The network of one code, its weights fresh (MONAI TopologyInstance in a DiNTS stem).
+
+    `downsample`: the stem halves the image first and the last layer doubles it again, at about a
+    quarter of the cost a channel (MONAI's use_downsample).
+    """
     if not topology.is_feasible(code):
         raise InputError("code: a block consumes nodes that none produces; decode it again.")
     _check_size(channel_mul, len(code["paths"]), topology.depths_of(code["paths"]))
     operations.check(code.get("names", operations.TWO))
     depths = topology.depths_of(code["paths"])
-    return Lattice(topology.edges(code), channel_mul, depths, out_channels=classes)
+    edges = topology.edges(code)
+    return Lattice(edges, channel_mul, depths, out_channels=classes, downsample=downsample)
 
 
 def build(spec) -> nn.Module:
@@ -175,7 +182,7 @@ def divisor(spec) -> int:
         return 16
     if spec["kind"] == "segresnet":
         return 8
-    return 2 ** (spec.get("num_depths", 4) - 1)
+    return 2 ** (spec.get("num_depths", 4) - 1 + spec.get("downsample", False))
 
 
 def check_patch(patch: int, spec):
@@ -187,3 +194,11 @@ def check_patch(patch: int, spec):
             f"patch={patch} does not suit {spec['kind']}, which halves its input "
             f"{step.bit_length() - 1} times; take a multiple of {step}, for example {near}."
         )
+
+
+def take_weights(net: nn.Module, other: nn.Module) -> list[str]:
+    """Copy every weight of `other` that has the same name and shape; the names of those left."""
+    own, theirs = net.state_dict(), other.state_dict()
+    fits = {k: v for k, v in theirs.items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict(own | fits)
+    return [name for name in own if name not in fits]

@@ -1,8 +1,7 @@
 """One training loop, top to bottom, for every network of the course."""
 
-import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,65 +10,11 @@ from filelock import FileLock
 from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
-from twodints_lib import predict, runs, space, tuning
+from twodints_lib import predict, recipes, runs, space, tuning
 from twodints_lib.errors import InputError
 from twodints_lib.patches import Patches, load_samples
+from twodints_lib.recipes import Recipe
 from twodints_lib.representations import HEADS
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train (paper, Table 2): AdamW, DiceCE with background, early stopping."""
-
-    patch: int
-    batch: int
-    epochs: int
-    learning_rate: float
-    patience: int
-    val_start: int
-    val_every: int
-    schedule: str = "constant"
-    arch_rate: float = 0.0  # for architecture parameters, where the network has any
-    precision: str = "float32"
-    workers: int = 0
-    head: str = "3-class"  # what the network draws: representations.HEADS
-    select: str = "dice"  # what the best weights are best at: class dice, or f1 of the cells
-
-
-def recipe(preset, epochs: int, spec: dict, select: str = "") -> Recipe:
-    """The preset's recipe for one network; `paper` takes Table 4's batch for it.
-
-    `select`: dice or f1; by default what the paper does, and f1 for another head than 3-class.
-    """
-    head = spec.get("head", "3-class")
-    select = select or ("dice" if head == "3-class" else "f1")
-    if select not in ("dice", "f1") or (select == "dice" and head not in predict.DRAWS_CLASSES):
-        raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
-    batch = preset.batch
-    if preset.name == "paper" and spec["kind"] in ("supernet", "derived"):
-        batch = space.table_4_batch(preset.channel_mul, preset.num_blocks, preset.patch)
-    return Recipe(
-        patch=preset.patch,
-        batch=batch,
-        epochs=epochs,
-        learning_rate=preset.learning_rate,
-        schedule=preset.schedule,
-        arch_rate=preset.arch_rate,
-        patience=preset.patience,
-        val_start=preset.val_start,
-        val_every=preset.val_every,
-        precision=preset.precision,
-        workers=preset.workers,
-        head=head,
-        select=select,
-    )
-
-
-def rate_factor(recipe: Recipe, epoch: int) -> float:
-    """What the learning rates are multiplied by in an epoch (1-based)."""
-    if recipe.schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / recipe.epochs))
 
 
 class Joint:
@@ -128,7 +73,7 @@ class Joint:
 
     def set_rates(self, epoch):
         """Every group's rate for this epoch."""
-        factor = rate_factor(self.recipe, epoch)
+        factor = recipes.rate_factor(self.recipe, epoch)
         for optimiser, rates in zip(self.optimisers, self.rates(), strict=True):
             for group, rate in zip(optimiser.param_groups, rates, strict=False):
                 group["lr"] = rate * factor
@@ -240,35 +185,46 @@ def train_network(
     plan=None,
     watch=None,
     select="",
+    start=None,
     say=print,
 ) -> Path:
     """The run folder of a network trained as `setup` says, found by its key or made now.
 
-    `way(net, samples, recipe, seed, **plan)` is how it is trained. The folder holds record.json,
-    history.json and best.pt.
+    `way(net, samples, recipe, seed, **plan)` is how it is trained; `start`, the folder of another
+    run, gives the weights to begin with, all that fit. The folder holds record.json, history.json
+    and best.pt.
     """
-    what = recipe(setup.preset, epochs, spec, select)
+    what = recipes.recipe(setup.preset, epochs, spec, select)
     space.check_patch(what.patch, spec)
     parameters = {"spec": spec, "recipe": asdict(what), "images": setup.preset.images}
     parameters |= {"search": plan} if plan else {}
     parameters |= {"only": setup.only} if setup.only else {}
+    parameters |= {"start": Path(start).name} if start else {}
     inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
     folder = runs.folder(spec["kind"], inputs)
     with FileLock(folder / ".lock"):  # two notebooks may want the same network at once
         if (folder / "record.json").is_file():
             say(f"{folder.name}: found, trained before")
         else:
-            _train_and_record(setup, parameters, way, watch, folder, say)
+            _train_and_record(setup, parameters, way, watch, start, folder, say)
     return folder
 
 
-def _train_and_record(setup, parameters, way, watch, folder, say):
+def train_ladder(setup: runs.Setup, folder, epochs: int, select="", say=print) -> Path:
+    """The network of a run with a ladder head in place of its own, trained on from its weights."""
+    spec = runs.read_json(Path(folder) / "record.json")["parameters"]["spec"] | {"head": "ladder"}
+    return train_network(setup, spec, epochs, select=select, start=folder, say=say)
+
+
+def _train_and_record(setup, parameters, way, watch, start, folder, say):
     """Train into `folder`, score the best weights on the validation images, write the record."""
     plan = Recipe(**parameters["recipe"])
     encode = None if plan.head == "3-class" else HEADS[plan.head].encode
     train, val = load_samples(setup.train(), encode), load_samples(setup.val())
     torch.manual_seed(setup.seed)
     net = space.build(parameters["spec"]).to(predict.device())
+    if start:
+        space.take_weights(net, predict.load_network(start)[0])
     say(f"{folder.name}: {space.count_parameters(net):,} parameters, {len(train)} images")
     trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
     history = fit(trainer, val, folder, watch, say)
@@ -279,7 +235,7 @@ def _train_and_record(setup, parameters, way, watch, folder, say):
     if plan.head != "3-class":
         scores, settings = tuning.report(plan.head, maps, val)
         metrics |= {"representations": scores}
-        chosen = {"decoder": settings.get("flow" if plan.head == "ladder" else plan.head, {})}
+        chosen = {"decoder": settings["distance" if plan.head == "ladder" else plan.head]}
     runs.write_json(folder / "history.json", {"history": history})
     seconds = sum(r["seconds"] for r in history)
     record = runs.record(setup, parameters, metrics, seconds) | chosen
