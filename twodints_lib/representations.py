@@ -20,6 +20,7 @@ from skimage import measure, morphology, segmentation
 from twodints_lib import evaluation, images, instances
 from twodints_lib.images import BOUNDARY, INTERIOR
 
+STEPS = 100  # pixels that a pixel may travel to the middle of its cell
 SMALL = 16  # pixels: smaller cells are dropped, as in the challenge's recipe
 
 
@@ -105,28 +106,31 @@ def _heat(mask) -> np.ndarray:
     return inner
 
 
-def flow_cells(maps, foreground: float = 0.5, steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
+def flow_cells(maps, foreground: float = 0.5, spread: float = 2) -> tuple[np.ndarray, np.ndarray]:
     """Let every foreground pixel follow the flow; pixels that end together are one cell.
 
-    Returns the labels (H, W), ids 1..n, and each cell's error (n,): how far the given flow is from
-    the one that its own shape would have, mean square.
+    `spread`, pixels: how far apart the ends of one cell's pixels may lie. A perfect flow brings
+    them to one point, a learned one to several, the farther apart the larger the cell. Returns the
+    labels (H, W), ids 1..n, and each cell's error (n,): how far the given flow is from the one
+    that its own shape would have, mean square.
     """
     inside = maps[0] > foreground
-    start = np.argwhere(inside).T.astype(np.float32)  # (2, n)
-    if not start.size:
+    place = np.argwhere(inside).T.astype(np.float32)  # (2, n)
+    if not place.size:
         return np.zeros(inside.shape, np.int32), np.zeros(0)
-    flow = maps[1:] * inside
+    flow = ndimage.gaussian_filter(maps[1:], (0, 1, 1))
+    flow *= inside / np.maximum(np.hypot(*flow), 0.3)  # an unsure, short arrow leads as far
     limit = np.array(inside.shape, np.float32)[:, None] - 1
-    place = start.copy()
-    for _ in range(steps):
+    for _ in range(STEPS):
         move = [ndimage.map_coordinates(f, place, order=1, mode="nearest") for f in flow]
         place = np.clip(place + np.stack(move), 0, limit)
     end = tuple(place.round().astype(int))
-    crowd = np.zeros(inside.shape, int)
+    crowd = np.zeros(inside.shape)
     np.add.at(crowd, end, 1)
-    peaks = (crowd == ndimage.maximum_filter(crowd, 5)) & (crowd >= 5)
+    crowd = ndimage.gaussian_filter(crowd, spread)
+    peaks = (crowd == ndimage.maximum_filter(crowd, 2 * round(1.25 * spread) + 1)) & (crowd > 0.3)
     sinks = measure.label(ndimage.binary_dilation(peaks, np.ones((3, 3))), connectivity=2)
-    near = segmentation.expand_labels(sinks, 3)  # stragglers join the sink they stopped beside
+    near = segmentation.expand_labels(sinks, 3 + 2 * spread)  # stragglers join the nearest sink
     labels = np.zeros(inside.shape, np.int32)
     labels[inside] = near[end]
     labels = images.renumber(_without_small(labels))
@@ -140,12 +144,12 @@ def drop_wrong(labels, wrong, error: float) -> np.ndarray:
     return images.renumber(np.where(np.concatenate([[False], wrong <= error])[labels], labels, 0))
 
 
-def decode_flow(maps, foreground: float = 0.5, error: float = 0.4) -> np.ndarray:
+def decode_flow(maps, spread: float = 2, error: float = 0.4) -> np.ndarray:
     """Cells from a flow, without those whose own flow differs by more than `error`.
 
     By description of Cellpose (Stringer et al. 2021), which drops such cells too.
     """
-    return drop_wrong(*flow_cells(maps, foreground), error)
+    return drop_wrong(*flow_cells(maps, spread=spread), error)
 
 
 # Which maps of a ladder network each representation reads, and how cells come back from them.

@@ -13,7 +13,7 @@ from twodints_lib.representations import LADDER_MAPS, drop_wrong, flow_cells
 # Tried one parameter after the other, beginning with the decoder's own defaults.
 GRIDS = {
     "distance": {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1, 0.3, 0.4)},
-    "flow": {"foreground": (0.5, 0.4, 0.6), "error": (0.4, 0.8, 2.0)},
+    "flow": {"spread": (2, 4, 8), "error": (0.4, 0.3, 2.0)},
 }
 
 
@@ -93,13 +93,13 @@ def report(head: str, maps, samples) -> tuple[dict, dict]:
 
 
 def _flow_decoder():
-    """decode_flow that follows the flow once for each foreground, not for each error too."""
+    """decode_flow that follows the flow once for each spread, not for each error too."""
     known = {}
 
-    def decode(maps, foreground, error):
-        key = (id(maps), foreground)
+    def decode(maps, spread, error):
+        key = (id(maps), spread)
         if key not in known:
-            known[key] = flow_cells(maps, foreground)
+            known[key] = flow_cells(maps, spread=spread)
         return drop_wrong(*known[key], error)
 
     return decode
