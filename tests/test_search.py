@@ -326,3 +326,28 @@ def test_modalities_and_tiny_space(small_study, tiny_folder, monkeypatch):
     assert any("found rank" in line for line in lines)
     assert findings.tiny_points(findings.load("tiny"))
     assert findings.tiny_lines({}) == ["no record yet: make study"]
+
+
+def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folder, monkeypatch):
+    monkeypatch.setattr(study, "INSTANCES", study.SCALE | {"val_every": 1})
+    study.run(str(tiny_folder), ["instances"], [1], lambda _: None)
+    records = findings.load("instances")
+    rows = findings.instance_rows(records)
+    assert {r[:2] for r in rows} == {
+        (f"{head} head", score) for head in ("3-class", "ladder") for score in ("Dice", "F1")
+    }
+    assert [r[0] for r in findings.instance_differences(records)][-1].startswith("searched")
+    for record in records.values():
+        assert set(record["chosen"]) == {"epoch", "dice", "f1"}
+        assert record["code"] == record["parameters"]["spec"]["code"]
+
+
+def test_the_epoch_is_chosen_by_the_score_that_is_asked_for():
+    history = [
+        {"epoch": 1, "alpha_a": [], "dice": 0.2, "f1": 0.9},
+        {"epoch": 2, "alpha_a": [], "dice": 0.5, "f1": 0.1},
+        {"epoch": 3, "dice": 0.9, "f1": 0.95},  # no alphas were kept
+        {"epoch": 4, "alpha_a": [], "dice": None, "f1": None},
+    ]
+    assert search.best_epoch(history, "dice")["epoch"] == 2
+    assert search.best_epoch(history, "f1")["epoch"] == 1

@@ -186,3 +186,42 @@ def modality_rows(records: dict[str, dict]) -> list[tuple]:
         interval = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
         rows.append((modality, len(seeds), f"{a.mean():.3f}", f"{b.mean():.3f}", interval, word))
     return rows
+
+
+INSTANCE_HEADER = (
+    "searched with", "epoch chosen by", "seeds", "class Dice", "F1, official recipe", "F1, distance"
+)  # fmt: skip
+
+
+def instance_rows(records: dict[str, dict]) -> list[tuple]:
+    """Searches for classes or for cells, chosen by Dice or F1; each code trained as a ladder."""
+    groups = {}
+    for job, record in records.items():
+        groups.setdefault(job.rpartition("-seed-")[0], []).append(record)
+    rows = []
+    for name, some in groups.items():
+        head, _, score = name.partition("-by-")
+        means = [np.mean([r["metrics"]["mean_dice"] for r in some])]
+        for way in ("3-class, as shipped", "distance"):
+            means.append(np.mean([r["ladder"][way]["mean_f1"] for r in some]))
+        words = {"dice": "Dice", "f1": "F1"}[score]
+        rows.append((f"{head} head", words, len(some), *(f"{m:.3f}" for m in means)))
+    return rows
+
+
+def instance_differences(records: dict[str, dict]) -> list[tuple]:
+    """Gains in F1 (distance), paired by seed and image: (what, mean, low, high)."""
+    f1 = {job: np.array(record["ladder"]["distance"]["f1"]) for job, record in records.items()}
+    seeds = sorted({job.rpartition("-seed-")[2] for job in f1})
+    pairs = {
+        "chosen by F1 minus by Dice, 3-class": ("3-class-by-f1", "3-class-by-dice"),
+        "chosen by F1 minus by Dice, ladder": ("ladder-by-f1", "ladder-by-dice"),
+        "searched for cells minus for classes": ("ladder-by-f1", "3-class-by-dice"),
+    }
+    rows = []
+    for what, (a, b) in pairs.items():
+        both = [s for s in seeds if f"{a}-seed-{s}" in f1 and f"{b}-seed-{s}" in f1]
+        if both:
+            ours, theirs = ([f1[f"{x}-seed-{s}"] for s in both] for x in (a, b))
+            rows.append((what, *diagnose.paired_bootstrap(ours, theirs)))
+    return rows

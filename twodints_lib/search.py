@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twodints_lib import derive, objective, operations, predict, runs, space, topology, train
+from twodints_lib import derive, objective, predict, runs, space, topology, train
 from twodints_lib.errors import InputError
 from twodints_lib.patches import load_samples
 
@@ -179,11 +179,10 @@ def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(row["alpha_a"]), np.array(row["alpha_c"])
 
 
-def code_at(history: list[dict], score: str, names=operations.TWO) -> dict:
-    """The code decoded from the alphas of the epoch whose validation was best by dice or f1."""
+def best_epoch(history: list[dict], score: str) -> dict:
+    """The row of a search's history, alphas in it, whose validation was best by dice or f1."""
     rows = [row for row in history if "alpha_a" in row and row[score] is not None]
-    best = max(rows, key=lambda row: row[score])
-    return topology.decode(np.array(best["alpha_a"]), np.array(best["alpha_c"]), names)
+    return max(rows, key=lambda row: row[score])
 
 
 def found_code(folder) -> dict:

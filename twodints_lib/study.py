@@ -6,6 +6,8 @@ one is not run again. The scale is small and stated in each record; nothing here
 
 import dataclasses
 
+import numpy as np
+
 from twodints_lib import derive, diagnose, predict, runs, search, topology
 from twodints_lib.errors import InputError
 from twodints_lib.patches import load_samples
@@ -29,6 +31,8 @@ TINY = SCALE | {"num_blocks": 2, "num_depths": 2, "search_epochs": 15, "derived_
 # Large enough that a step's time is the network's, not the loader's.
 SAMPLING = SCALE | {"patch": 128, "batch": 4, "channel_mul": 0.25, "search_epochs": 12}
 SAMPLING |= {"derived_epochs": 30, "val_start": 30}
+# Validated often: which epoch is best depends on the score it is chosen by.
+INSTANCES = SCALE | {"val_start": 3, "val_every": 3}
 # The official weight rate is made for thousands of steps; a short search needs a faster one.
 PLANS = {
     "paper": Plan(),
@@ -127,6 +131,23 @@ def modality_job(data: str, modality: str, which: str, seed: int, say=print) -> 
     return slim(runs.read_json(search.train_code(own, code, say=say) / "record.json"))
 
 
+def instance_job(data: str, head: str, score: str, seed: int, say=print) -> dict:
+    """Search with a head, take the code of the epoch best by dice or f1, retrain it as a ladder."""
+    setup = setup_of(data, seed, INSTANCES)
+    select = "dice" if head == "3-class" else "f1"
+    folder = search.search_supernet(setup, PLANS["paper"], head=head, select=select, say=say)
+    history = runs.read_json(folder / "history.json")["history"]
+    chosen = search.best_epoch(history, score)
+    code = topology.decode(np.array(chosen["alpha_a"]), np.array(chosen["alpha_c"]))
+    record = runs.read_json(search.train_code(setup, code, "ladder", say=say) / "record.json")
+    ladder = record["metrics"].pop("representations")
+    record["ladder"] = {
+        name: {"mean_f1": s["mean_f1"], "f1": s["f1"]} for name, s in ladder.items()
+    }
+    scores = {key: chosen[key] for key in ("epoch", "dice", "f1")}
+    return slim(record) | {"chosen": scores, "code": code}
+
+
 def tiny_job(data: str, number: int, seed: int, say=print) -> dict:
     """Train one of the 99 networks of the tiny space, for at most about five seconds."""
     setup = setup_of(data, seed, TINY)
@@ -155,7 +176,13 @@ def tiny_search_job(data: str, plan: str, seed: int, say=print) -> dict:
 
 def run(data: str = "simulated", only=(), seeds=SEEDS, say=print):
     """Run every job that has no record yet."""
-    known = {"controls": _controls, "sampling": _sampling, "modalities": _modalities, "tiny": _tiny}
+    known = {
+        "controls": _controls,
+        "sampling": _sampling,
+        "modalities": _modalities,
+        "tiny": _tiny,
+        "instances": _instances,
+    }
     for name in only:
         if name not in known:
             raise InputError(f"--only {name}: no such study; there are {', '.join(known)}.")
@@ -203,3 +230,11 @@ def _tiny(data, seeds, say):
         for plan in ("paper", "sampled"):
             make = lambda p=plan, s=seed: tiny_search_job(data, p, s, say)  # noqa: E731
             once("tiny", f"{plan} seed {seed}", make, say)
+
+
+def _instances(data, seeds, say):
+    for seed in seeds:
+        for head in ("3-class", "ladder"):
+            for score in ("dice", "f1"):
+                make = lambda h=head, c=score, s=seed: instance_job(data, h, c, s, say)  # noqa: E731
+                once("instances", f"{head} by {score} seed {seed}", make, say)
