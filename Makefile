@@ -7,7 +7,7 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks study bench lint format clean distclean
+.PHONY: help setup course test lab notebooks study bench bench-peers lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,17 @@ study: setup  ## what the search earns against controls: hours, over as many sit
 bench: setup  ## our search against stock MONAI: minutes, writes records/bench-search.json
 	@$(BIN)/python benchmarks/search.py
 
+bench-peers: setup .venv-peers/ready  ## ours, StarDist, Cellpose, Otsu: SECONDS each (default 1200)
+	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \
+		--seconds $(or $(SECONDS),1200) --threads $(or $(THREADS),2)
+
+.venv-peers/ready: benchmarks/peers.txt
+	@$(BIN)/python -m venv --clear .venv-peers && \
+	.venv-peers/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") \
+		"$$(grep '^torch==' constraints.txt)" && \
+	.venv-peers/bin/pip install --quiet -r benchmarks/peers.txt && \
+	.venv-peers/bin/pip install --quiet --no-deps cellpose==3.1.1.2 && touch .venv-peers/ready
+
 lint: setup  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -44,8 +55,8 @@ clean:  ## remove results and caches (data stay)
 	find twodints_lib tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 		-prune -exec rm -rf {} +
 
-distclean: clean  ## remove the environment too
-	rm -rf .venv build *.egg-info
+distclean: clean  ## remove the environments too
+	rm -rf .venv .venv-peers build *.egg-info
 
 # A .venv whose making was cut short, or of another Python, is made anew; an interrupted
 # installation goes on. torch comes first and alone: whatever asks for it later finds the

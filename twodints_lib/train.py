@@ -139,7 +139,9 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
         row |= watch(net, epoch) if watch else {}
         if _validates(epoch, recipe):
             trainer.settle()
+            begun = time.perf_counter()
             row |= predict.validation_scores(net, val, recipe.patch, recipe.head)
+            row["validation_seconds"] = time.perf_counter() - begun
             if row[recipe.select] > best:
                 best, best_epoch = row[recipe.select], epoch
                 save(folder / "best.pt", net.state_dict())

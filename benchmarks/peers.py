@@ -1,0 +1,167 @@
+"""`make bench-peers`: ours, StarDist, Cellpose 3 and Otsu, each trained on the same images for the
+same wall time with the same number of threads, scored on the same validation images.
+
+    python benchmarks/peers.py --data micro4 [--only stardist] [--seconds 1200] [--threads 1]
+
+Each peer runs in a process of its own with its own recommended settings, leaves its labels in
+runs/peers-.../<peer>/ and is not run again once they are there. The scores go to
+records/bench-peers.json; `--score` alone writes it anew. The peers' environment is .venv-peers.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from scipy import ndimage
+from skimage import color, feature, filters, segmentation
+
+from twodints_lib import diagnose, images, manifest, runs, topology, train
+from twodints_lib.metrics import score_image, summarise
+
+HERE = Path(__file__).parent
+PEERS_PYTHON = runs.ROOT / ".venv-peers" / "bin" / "python"
+# A U-Net of the DiNTS lattice, and the only choices made for it: on training and validation images.
+OURS = {"channel_mul": 0.5, "learning_rate": 2e-3, "batch": 8, "patch": 128}
+
+
+def prepare(dataset, folder: Path):
+    """Images as 8 bit (H, W, 3) and labels, one .npz each, where every peer can read them."""
+    for item in dataset.items:
+        path = folder / "data" / item.split / f"{item.name}.npz"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image, labels = images.read_pair(item)
+            np.savez(path, image=images.to_8_bit(image).transpose(1, 2, 0), labels=labels)
+
+
+def otsu(folder: Path, out: Path):
+    """Otsu's threshold and a watershed of the distance, dark or bright cells; nothing learned."""
+    for path in sorted((folder / "data" / "val").glob("*.npz")):
+        grey = color.rgb2gray(np.load(path)["image"])
+        mask = grey > filters.threshold_otsu(grey)
+        mask = ~mask if mask.mean() > 0.5 else mask
+        distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1)
+        seeds = np.zeros(grey.shape, np.int32)
+        peaks = feature.peak_local_max(distance, min_distance=5, labels=mask.astype(int))
+        seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+        save(out / f"{path.stem}.tif", segmentation.watershed(-distance, seeds, mask=mask))
+
+
+def save(path: Path, labels):
+    """Labels as an integer TIFF."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, labels.astype(np.int32), compression="zlib")
+
+
+def ours(data: str, out: Path, seconds: float, seed: int):
+    """A network of the lattice with the ladder head, as many epochs as fit into the time."""
+    code = topology.known_shape("unet", 6, 4)
+    spec = {"kind": "derived", "code": code, "channel_mul": OURS["channel_mul"]}
+    spec |= {"downsample": True, "head": "ladder"}
+    start = time.perf_counter()
+    epoch, validation, fixed = _costs(data, spec, seed)
+    spent = time.perf_counter() - start  # counts too
+    epochs = int((0.97 * (seconds - spent) - fixed - 3 * validation) / epoch)
+    later = {"val_start": int(0.7 * epochs), "val_every": max(1, int(0.15 * epochs))}
+    setup = runs.begin("laptop", data, seed, patience=epochs, **OURS, **later)
+    folder = train.train_network(setup, spec, epochs)
+    record = runs.read_json(folder / "record.json")
+    m = record["metrics"]
+    runs.write_json(out / "scores.json", {"ladder": m["representations"], "dice": m["mean_dice"]})
+    size = {"parameters": m["network_parameters"], "epochs": epochs, "run": folder.name}
+    write_job(out, time.perf_counter() - start, **size)
+
+
+def _costs(data, spec, seed) -> tuple[float, float, float]:
+    """Seconds of an epoch, of a validation, and of what comes once: measured on two epochs."""
+    setup = runs.begin("laptop", data, seed + 1, val_start=1, val_every=1, **OURS)
+    start = time.perf_counter()
+    folder = train.train_network(setup, spec, 2, say=lambda text: None)
+    whole = time.perf_counter() - start
+    rows = runs.read_json(folder / "history.json")["history"]
+    epoch = min(r["seconds"] - r["validation_seconds"] for r in rows)
+    validation = max(r["validation_seconds"] for r in rows)
+    return epoch, validation, whole - sum(r["seconds"] for r in rows)
+
+
+def write_job(out: Path, seconds: float, **more):
+    """What a peer's run says of itself, beside its labels."""
+    what = {"seconds": round(seconds, 1), "threads": int(os.environ["OMP_NUM_THREADS"])}
+    runs.write_json(out / "job.json", what | {"hardware": runs.hardware()} | more)
+
+
+def score(data: str, folder: Path) -> dict:
+    """Every peer's F1, and ours minus theirs with a paired interval."""
+    val = [i for i in manifest.open_data(data).items if i.split == "val"]
+    truth = {i.name: images.read_labels(i.label) for i in val}
+    found = {}
+    for job in sorted(folder.glob("*/job.json")):
+        name, rows = job.parent.name, []
+        if (job.parent / "scores.json").is_file():  # ours: one score for each representation
+            ladder = runs.read_json(job.parent / "scores.json")["ladder"]
+            for way, scores in ladder.items():
+                found[f"{name}: {way}"] = {k: v for k, v in scores.items() if k != "f1"}
+                found[f"{name}: {way}"] |= {"f1": scores["f1"]} | runs.read_json(job)
+            continue
+        for item in val:
+            pred = tifffile.imread(job.parent / f"{item.name}.tif")
+            rows.append({"modality": item.modality} | score_image(truth[item.name], pred))
+        found[name] = summarise(rows) | {"f1": [r["f1"] for r in rows]} | runs.read_json(job)
+    best = found.get("ours: distance, tuned")
+    for name, other in found.items():
+        if best and not name.startswith("ours"):
+            other["ours_minus_this"] = diagnose.paired_bootstrap(best["f1"], other["f1"])
+    return found
+
+
+def main():
+    """Run what has not been run, then score all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="micro4")
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--seconds", type=float, default=1200)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=2022)
+    parser.add_argument("--score", action="store_true", help="run nothing")
+    args = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)
+    dataset = manifest.open_data(args.data)
+    folder = runs.runs_dir() / f"peers-{dataset.name}-{args.seconds:.0f}s-{args.threads}t"
+    prepare(dataset, folder)
+    for name in () if args.score else args.only or ("otsu", "ours", "stardist", "cellpose"):
+        out = folder / name
+        if (out / "job.json").is_file():
+            continue
+        out.mkdir(parents=True, exist_ok=True)
+        print(f"{name} ...", flush=True)
+        if name == "otsu":
+            otsu(folder, out)
+            write_job(out, 0)
+        elif name == "ours":
+            import torch
+
+            torch.set_num_threads(args.threads)
+            ours(args.data, out, args.seconds, args.seed)
+        else:
+            command = [PEERS_PYTHON, HERE / f"peer_{name}.py", folder / "data", out]
+            done = subprocess.run([*map(str, command), str(args.seconds), str(args.seed)])
+            if done.returncode:
+                sys.exit(f"{name}: failed; its messages are above.")
+            write_job(out, **json.loads((out / "facts.json").read_text()))
+    record = {"benchmark": "peers", "data": dataset.name, "data_hash": dataset.hash}
+    record |= {"seconds_each": args.seconds, "threads": args.threads, "seed": args.seed}
+    record |= {"commit": runs.commit(), "hardware": runs.hardware()}
+    found = score(args.data, folder)
+    runs.write_json(runs.ROOT / "records" / "bench-peers.json", record | {"peers": found})
+    for name, s in sorted(found.items(), key=lambda kv: -kv[1]["modality_mean_f1"]):
+        print(f"{name:32} F1 over modalities {s['modality_mean_f1']:.3f}, {s['seconds']:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
