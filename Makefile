@@ -7,10 +7,10 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks study bench bench-peers lint format clean distclean
+.PHONY: help setup course test lab notebooks study bench bench-instances bench-peers lint format clean distclean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/ready  ## make or update the environment in .venv
 
@@ -32,6 +32,9 @@ study: setup  ## what the search earns against controls: hours, over as many sit
 
 bench: setup  ## our search against stock MONAI: minutes, writes records/bench-search.json
 	@$(BIN)/python benchmarks/search.py
+
+bench-instances: setup  ## the metric, tiles and a prediction, timed: records/bench-instances.json
+	@$(BIN)/python benchmarks/instances.py
 
 bench-peers: setup .venv-peers/ready  ## ours, StarDist, Cellpose, Otsu: SECONDS each (default 1200)
 	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \

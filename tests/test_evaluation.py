@@ -1,8 +1,10 @@
 """Evaluation by named conventions: the script's own rows, a brute force, planted errors."""
 
 import csv
+import importlib.util
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +192,13 @@ def test_compat_passes_over_missing_predictions(folders, capsys):
     result = json.loads(capsys.readouterr().out)
     assert [r["name"] for r in result["per_image"]] == ["a", "b"] and result["missing"] == ["c"]
     assert cli.main([*command[:-3], "--compat", "coco"]) == 2
+
+
+def test_the_benchmark_compares_ways_that_agree():
+    path = Path(__file__).parents[1] / "benchmarks" / "instances.py"
+    spec = importlib.util.spec_from_file_location("bench_instances", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    truth, pred = bench.crowd(300, 120, seed=1)
+    found = {name: int(way(truth, pred)) for name, way in bench.WAYS.items()}
+    assert len(set(found.values())) == 1 and 40 < found["ours"] < 120

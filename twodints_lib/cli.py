@@ -7,6 +7,8 @@ import sys
 from twodints_lib import __version__
 from twodints_lib.errors import InputError
 
+BENCHES = ("search", "instances", "peers")  # records/bench-<name>.json
+
 
 def main(argv=None) -> int:
     """Run one command; 0 when it did what was asked, 2 after bad input, 1 after a failed check."""
@@ -113,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     ceiling.set_defaults(run=_ceiling)
 
     table = commands.add_parser("table", help="print a table")
-    table.add_argument("name", choices=("parameters", "presets", "bench", "cells"))
+    table.add_argument("name", choices=("parameters", "presets", "cells", *BENCHES))
     table.add_argument(
         "--data", default="simulated", help="for cells: a data set's name or a folder"
     )
@@ -228,9 +230,10 @@ def _table(args):
     if args.name == "presets":
         print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
         return 0
-    if args.name == "bench":
-        record = runs.read_json(runs.ROOT / "records" / "bench-search.json")
-        print(report.markdown(report.BENCH_HEADER, report.bench_rows(record)))
+    if args.name in BENCHES:
+        header, rows = report.BENCH_TABLES[args.name]
+        record = runs.read_json(runs.ROOT / "records" / f"bench-{args.name}.json")
+        print(report.markdown(header, rows(record)))
         return 0
     if args.name == "cells":
         setup = runs.begin("laptop", args.data, 2022)
