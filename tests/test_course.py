@@ -65,7 +65,7 @@ def test_a_folder_of_ones_own_needs_no_modalities(tiny_folder, tmp_path):
     assert run.returncode == 0, run.stderr
     record = tmp_path / "runs" / "course-smoke-mine" / "run-00-01-02-07.json"
     networks = json.loads(record.read_text())["networks"]
-    assert [list(n["per_modality"]) for n in networks] == [["unknown"], ["unknown"]]
+    assert networks and all(list(n["per_modality"]) == ["unknown"] for n in networks)
 
 
 def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):

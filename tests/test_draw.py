@@ -101,3 +101,9 @@ def test_thresholds_are_moved_by_people_only(monkeypatch, shown, capsys):
     before = len(shown)
     foreground.value = 0.9
     assert len(shown) > before
+
+
+def test_a_figure_of_other_runs_bears_their_stamp(shown):
+    fig = draw_search.intervals([("a", 0.1, 0.0, 0.2)], "difference")
+    draw.show(fig, "Small study: seeds 1, 2", alt="one interval")
+    assert texts(fig) == "Small study: seeds 1, 2" and "image/png" in shown[0][0]

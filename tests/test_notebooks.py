@@ -118,10 +118,11 @@ def test_the_minutes_that_the_command_promises_are_the_recorded_ones():
     assert max(n["peak_gib"] for n in record["notebooks"]) <= 6
 
 
-def test_the_readmes_benchmark_is_the_record():
-    record = runs.read_json(ROOT / "records" / "bench-search.json")
-    table = report.markdown(report.BENCH_HEADER, report.bench_rows(record))
-    assert table in (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("name", report.BENCH_TABLES)
+def test_the_readmes_benchmarks_are_the_records(name):
+    header, rows = report.BENCH_TABLES[name]
+    record = runs.read_json(ROOT / "records" / f"bench-{name}.json")
+    assert report.markdown(header, rows(record)) in (ROOT / "README.md").read_text()
 
 
 def test_the_readmes_preset_table_is_the_records():

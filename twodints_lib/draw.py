@@ -28,11 +28,15 @@ SMOKE = "smoke run: it shows that everything runs, it is not a result"
 
 
 def show(fig: Figure, setup, alt: str):
-    """Display a figure with its stamp (preset, data, seed, commit) and alternative text."""
-    if not setup.preset.is_result:
+    """Display a figure with its stamp (preset, data, seed, commit) and alternative text.
+
+    A figure drawn from records of another run gets that run's stamp: a text in place of `setup`.
+    """
+    stamp = setup if isinstance(setup, str) else setup.stamp
+    if stamp is not setup and not setup.preset.is_result:
         ribbon = {"color": "white", "backgroundcolor": "#B00020", "fontsize": 9}
         fig.text(0.5, 1.04, SMOKE, ha="center", va="bottom", **ribbon)
-    fig.text(0.995, -0.01, setup.stamp, ha="right", va="top", fontsize=7, color="#777777")
+    fig.text(0.995, -0.01, stamp, ha="right", va="top", fontsize=7, color="#777777")
     data = {"image/png": _png(fig), "text/plain": alt}
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
 
