@@ -46,17 +46,19 @@ once = time.perf_counter() - begun
 begun = time.perf_counter()
 train.train_seg(probe.net, x[few], y[few], n_epochs=1, nimg_per_epoch=16, **settings)
 an_image = (time.perf_counter() - begun - once) / 8
-flows = 118 / 16 * max(once - 8 * an_image, 0)  # computing the flows of all images
+flows = len(x) / 16 * max(once - 8 * an_image, 0)  # computing the flows of all images
 left = 0.95 * seconds - (time.perf_counter() - start) - flows
-epochs = max(1, int(left / (an_image * len(x))))
+# Its schedule is made for a hundred epochs (ten to warm up), so an epoch is what has to be short.
+epochs, images = 100, max(8, int(left / an_image / 100))
 model = models.CellposeModel(gpu=False, pretrained_model=None)
-train.train_seg(model.net, x, y, n_epochs=epochs, **settings)
+train.train_seg(model.net, x, y, n_epochs=epochs, nimg_per_epoch=images, **settings)
 spent = time.perf_counter() - start
+facts = {"parameters": sum(p.numel() for p in model.net.parameters()), "epochs": epochs}
 diameter = float(model.net.diam_labels.item())
 found = [model.eval(i, channels=[0, 0], diameter=diameter)[0].astype(np.int32) for i in vx]
 for name, labels in zip(names, found, strict=True):
     tifffile.imwrite(out / f"{name}.tif", labels, compression="zlib")
 own = metrics.average_precision(vy, found, threshold=[0.5])[0][:, 0]
-facts = {"parameters": sum(p.numel() for p in model.net.parameters()), "epochs": epochs}
-facts |= {"own_metric_mean_ap": float(np.nanmean(own)), "seconds": spent}
+facts |= {"images_per_epoch": images, "own_metric_mean_ap": float(np.nanmean(own))}
+facts |= {"seconds": spent}
 (out / "facts.json").write_text(json.dumps(facts))

@@ -132,9 +132,14 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     (home / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(course, "NOTEBOOKS", home)
     monkeypatch.setattr(runs, "ROOT", tmp_path)
-    runs.write_json(done / "course.json", {"preset": "laptop", "data": "simulated"})
+    record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[2]}]}
+    runs.write_json(done / "course.json", record)
     course.refresh(done)
-    assert (tmp_path / "records" / "course-laptop-simulated.json").is_file()
+    kept = tmp_path / "records" / "course-laptop-simulated.json"
+    assert runs.read_json(kept) == record
+    runs.write_json(done / "run-02.json", record | {"a part": True})
+    course.refresh(done, ["02"])
+    assert runs.read_json(kept) == record  # a part never replaces the whole
     again = nbformat.read(home / source.name, as_version=4)
     assert again == nbformat.read(source, as_version=4)
 

@@ -1,5 +1,6 @@
 """Networks and codes: the paper's counts, MONAI's decode, brute-force counts."""
 
+import dataclasses
 import itertools
 import json
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cli, report, space, topology
+from twodints_lib import cli, paper, report, space, topology
 from twodints_lib.errors import InputError
 
 # As the paper prints them, typed here once more on purpose.
@@ -19,11 +20,12 @@ def test_table_3_to_the_last_parameter(capsys):
     printed = capsys.readouterr().out
     for count in PAPER:
         assert printed.count(f"{count:,}") == 2
-    assert [row[2] for row in space.TABLE_3] == PAPER
+    assert sorted(row.parameters for row in paper.COUNTED) == sorted(PAPER)
 
 
 def test_the_table_fails_when_a_count_differs(monkeypatch, capsys):
-    monkeypatch.setattr(report.space, "TABLE_3", (("UNet", {"kind": "unet"}, 1_626_073),))
+    wrong = dataclasses.replace(paper.row("unet"), parameters=1_626_073)
+    monkeypatch.setattr(paper, "COUNTED", (wrong,))
     assert cli.main(["table", "parameters"]) == 1
     assert "NO" in capsys.readouterr().out
 
@@ -103,9 +105,9 @@ def test_a_derived_network_holds_the_codes_paths_only():
 
 
 def test_table_4_gives_the_papers_batches():
-    assert space.table_4_batch(0.5, 8, 256) == 16
-    assert space.table_4_batch(1.0, 8, 256) == 8
-    assert space.table_4_batch(1.0, 8, 384) == 4
-    assert space.table_4_batch(1.0, 12, 256) == 6
+    assert paper.batch_of(0.5, 8, 256) == 16
+    assert paper.batch_of(1.0, 8, 256) == 8
+    assert paper.batch_of(1.0, 8, 384) == 4
+    assert paper.batch_of(1.0, 12, 256) == 6
     with pytest.raises(InputError, match="no such row"):
-        space.table_4_batch(1.0, 12, 384)
+        paper.batch_of(1.0, 12, 384)

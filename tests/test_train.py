@@ -147,7 +147,7 @@ def test_stopped_and_resumed_equals_uninterrupted(data, tmp_path, precision):
     class Stop(Exception):
         pass
 
-    def stop_after_two(net, epoch):
+    def stop_after_two(net, epoch, recipe):
         stop_after_two.epochs += 1
         if stop_after_two.epochs == 3:
             raise Stop

@@ -8,6 +8,7 @@ from twodints_lib import __version__
 from twodints_lib.errors import InputError
 
 BENCHES = ("search", "instances", "peers")  # records/bench-<name>.json
+TABLES = ("3", "4", "5", "claims", "parameters", "presets", "cells", *BENCHES)
 
 
 def main(argv=None) -> int:
@@ -28,8 +29,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="execute notebooks by papermill")
-    run.add_argument("--preset", default="smoke", help="smoke, laptop or paper (default: smoke)")
+    run = commands.add_parser("run", help="execute notebooks by papermill, or train one row")
+    run.add_argument(
+        "--preset", default="smoke", help="smoke, laptop, quarter or paper (default: smoke)"
+    )
     run.add_argument("--data", default="simulated", help="a data set's name or a folder of yours")
     run.add_argument(
         "--only", action="append", default=[], metavar="NN", help="e.g. 05; repeatable"
@@ -41,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
         "--out", help="where to leave the executed notebooks (default: runs/course-...)"
     )
     run.add_argument("--refresh", action="store_true", help="renew committed notebooks and records")
+    run.add_argument(
+        "--row", action="append", default=[], metavar="NAME",
+        help="train a row of Table 4 at the preset's scale, or all; no notebooks",
+    )  # fmt: skip
     run.set_defaults(run=_run)
 
     study = commands.add_parser("study", help="what the search earns against controls (hours)")
@@ -115,21 +122,27 @@ def _parser() -> argparse.ArgumentParser:
     ceiling.set_defaults(run=_ceiling)
 
     table = commands.add_parser("table", help="print a table")
-    table.add_argument("name", choices=("parameters", "presets", "cells", *BENCHES))
+    table.add_argument("name", choices=TABLES)
     table.add_argument(
         "--data", default="simulated", help="for cells: a data set's name or a folder"
     )
+    table.add_argument("--rows", help="for 3, 4, 5: how the names of scales begin, e.g. quarter")
     table.add_argument("--save", help="for cells: write the numbers as a record to this file")
     table.set_defaults(run=_table)
     return parser
 
 
 def _run(args):
-    from twodints_lib import course
+    from twodints_lib import course, rows
 
+    if args.row:
+        if args.only or args.out or args.refresh:
+            raise InputError("--row trains a row and runs no notebook; leave --only and such out.")
+        rows.run_rows(args.row, args.preset, args.data, dict(args.given))
+        return
     out = course.run_course(args.preset, args.data, args.only, dict(args.given), args.out)
     if args.refresh:
-        course.refresh(out)
+        course.refresh(out, args.only)
 
 
 def _study(args):
@@ -227,6 +240,11 @@ def _ceiling(args):
 def _table(args):
     from twodints_lib import report, runs
 
+    if args.name in ("3", "4", "5"):
+        from twodints_lib import tables
+
+        print(tables.show(args.name, args.rows or ""))
+        return 0
     if args.name == "presets":
         print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
         return 0

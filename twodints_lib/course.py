@@ -34,16 +34,6 @@ def parameters_of(notebook: Path) -> dict[str, type]:
     return {name: TYPES[p["inferred_type_name"]] for name, p in found.items()}
 
 
-def typed(name: str, text: str, wanted: type):
-    """The text of a -p option as the type the notebook declares."""
-    try:
-        if wanted is bool:
-            return {"true": True, "false": False}[text.lower()]
-        return wanted(text)
-    except (ValueError, KeyError):
-        raise InputError(f"-p {name} {text}: must be {wanted.__name__}.") from None
-
-
 def plan(notebooks, preset: str, data: str, given: dict[str, str]) -> dict[Path, dict]:
     """Parameters of each notebook, or an InputError before anything runs.
 
@@ -59,7 +49,7 @@ def plan(notebooks, preset: str, data: str, given: dict[str, str]) -> dict[Path,
     fixed = {"preset": preset, "data": data}
     jobs = {}
     for notebook, types in declared.items():
-        chosen = {k: typed(k, v, types[k]) for k, v in given.items() if k in types}
+        chosen = {k: presets.typed(k, v, types[k]) for k, v in given.items() if k in types}
         jobs[notebook] = {k: v for k, v in fixed.items() if k in types} | chosen
     return jobs
 
@@ -89,8 +79,8 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, 
     setup_time = runs.ROOT / ".venv" / "ready"  # seconds, written by make setup
     if setup_time.is_file():
         record["setup_seconds"] = int(setup_time.read_text())
-    name = "course.json" if not only else f"run-{'-'.join(only)}.json"
-    runs.write_json(out / name, record | {"notebooks": done, "networks": networks})
+    record |= {"notebooks": done, "networks": networks}
+    runs.write_json(out / record_name(only), record)
     _write_results(out, setup, networks)
     _farewell(out, setup, done, say)
     return out
@@ -234,19 +224,27 @@ def _farewell(out: Path, setup, done, say):
         )
 
 
-def refresh(folder):
+def record_name(only) -> str:
+    """The file of a run's record: of the whole course, or of a part of it."""
+    return f"run-{'-'.join(only)}.json" if only else "course.json"
+
+
+def refresh(folder, only=()):
     """Copy executed notebooks over the committed ones, without papermill's marks, and the record.
 
     Notebooks are only copied from a laptop run on simulated data: no image of others enters here.
+    The record of a part never replaces that of a whole course.
     """
     import nbformat
 
-    record = runs.read_json(Path(folder) / "course.json")
-    name = f"course-{record['preset']}-{record['data']}.json"
-    runs.write_json(runs.ROOT / "records" / name, record)
+    record = runs.read_json(Path(folder) / record_name(only))
+    path = runs.ROOT / "records" / f"course-{record['preset']}-{record['data']}.json"
+    whole = path.is_file() and len(runs.read_json(path)["notebooks"]) == len(chosen([]))
+    if not (only and whole):
+        runs.write_json(path, record)
     if (record["preset"], record["data"]) != ("laptop", "simulated"):
         return
-    for path in sorted(Path(folder).glob("[0-9]*.ipynb")):
+    for path in (Path(folder) / f"{n['notebook']}.ipynb" for n in record["notebooks"]):
         book = nbformat.read(path, as_version=4)
         source = nbformat.read(NOTEBOOKS / path.name, as_version=4)
         kept = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]

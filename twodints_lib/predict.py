@@ -11,7 +11,7 @@ from monai.inferers import sliding_window_inference
 from monai.metrics import compute_dice
 from torch.nn.functional import one_hot
 
-from twodints_lib import recipes, runs, space, tiles
+from twodints_lib import parallel, recipes, runs, space, tiles
 from twodints_lib.errors import InputError
 from twodints_lib.images import read_pages, scaled, to_8_bit
 from twodints_lib.metrics import score_image, summarise
@@ -96,7 +96,8 @@ def validation_scores(net, samples, patch: int, head: str = "3-class") -> dict:
     The Dice of interior and boundary is what the challenge steers by and what Table 4 most likely
     reports; None for a head that draws no classes. The F1 is that of the decoded cells.
     """
-    found = summary(score_samples(net, samples, patch, head))
+    own = score_samples(net, parallel.share(samples), patch, head)
+    found = summary(parallel.gather(own))
     return {"dice": found["mean_dice"], "f1": found["mean_f1"]}
 
 

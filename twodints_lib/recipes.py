@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from twodints_lib import space
+from twodints_lib import paper, presets
 from twodints_lib.errors import InputError
 
 DRAWS_CLASSES = ("3-class", "ladder")  # heads whose first three maps are the classes
@@ -26,10 +26,11 @@ class Recipe:
     workers: int = 0
     head: str = "3-class"  # what the network draws: representations.HEADS
     select: str = "dice"  # what the best weights are best at: class dice, or f1 of the cells
+    max_steps: int = 0  # weight updates after which the training ends; 0 = after its epochs
 
 
 def recipe(preset, epochs: int, spec: dict, select: str = "") -> Recipe:
-    """The preset's recipe for one network; `paper` takes Table 4's batch for it.
+    """The preset's recipe for one network; `paper` takes Table 4's batch for it, unless told.
 
     `select`: dice or f1; by default what the paper does, and f1 for another head than 3-class.
     """
@@ -38,8 +39,9 @@ def recipe(preset, epochs: int, spec: dict, select: str = "") -> Recipe:
     if select not in ("dice", "f1") or (select == "dice" and head not in DRAWS_CLASSES):
         raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
     batch = preset.batch
-    if preset.name == "paper" and spec["kind"] in ("supernet", "derived"):
-        batch = space.table_4_batch(preset.channel_mul, preset.num_blocks, preset.patch)
+    untold = (preset.name, batch) == ("paper", presets.PAPER.batch)
+    if untold and spec["kind"] in ("supernet", "derived"):
+        batch = paper.batch_of(preset.channel_mul, preset.num_blocks, preset.patch)
     return Recipe(
         patch=preset.patch,
         batch=batch,
@@ -52,6 +54,7 @@ def recipe(preset, epochs: int, spec: dict, select: str = "") -> Recipe:
         val_every=preset.val_every,
         precision=preset.precision,
         workers=preset.workers,
+        max_steps=preset.max_steps,
         head=head,
         select=select,
     )

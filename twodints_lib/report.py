@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from twodints_lib import images, instances, runs, space
+from twodints_lib import images, instances, paper, runs, space
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
 RESULT_HEADER = (
@@ -14,12 +14,6 @@ RESULT_HEADER = (
     "mean F1",
     "F1 over modalities",
 )
-# Table 5: row, patch, F1 on the challenge's tuning set as printed there.
-TABLE_5 = (
-    ("SegResNet (Deconv upsampling)", 256, 0.540),
-    ("DiNTS (Mul 1) (Depth 12)", 256, 0.549),
-    ("DiNTS (Mul 1) (Depth 8)", 384, 0.553),
-)
 CELL_HEADER = (
     "modality", "images", "cells", "per megapixel", "median diameter", "under 13.7 px", "touching"
 )  # fmt: skip
@@ -29,9 +23,10 @@ PRESET_HEADER = ("preset", "data", "minutes", "peak memory", "derived network: F
 def parameter_rows() -> list[tuple]:
     """Our parameter counts beside those of Table 3: (row, ours, paper, equal)."""
     rows = []
-    for name, spec, paper in space.TABLE_3:
-        ours = space.count_parameters(space.build(spec))
-        rows.append((name, f"{ours:,}", f"{paper:,}", "yes" if ours == paper else "NO"))
+    for row in paper.COUNTED:
+        ours = space.count_parameters(space.build(row.spec))
+        equal = "yes" if ours == row.parameters else "NO"
+        rows.append((row.title, f"{ours:,}", f"{row.parameters:,}", equal))
     return rows
 
 
@@ -104,7 +99,9 @@ def preset_rows(records: list[dict]) -> list[tuple]:
         f1 = derived[0]["modality_mean_f1"] if derived else None
         score = "no result" if not r["is_result"] or f1 is None else f"{f1:.2f}"
         peak = max(n["peak_gib"] for n in r["notebooks"])
-        minutes = sum(n["seconds"] for n in r["notebooks"]) / 60
+        # A training that was found, or went on after an interruption, still took its time.
+        trained = sum(float(n["row"]["seconds"]) for n in r["networks"])
+        minutes = max(sum(n["seconds"] for n in r["notebooks"]), trained) / 60
         part = [n["notebook"][:2] for n in r["notebooks"]]
         data = r["data"] if len(part) == 9 else f"{r['data']}, notebook {' '.join(part)} alone"
         rows.append((r["preset"], data, f"{minutes:.1f}", f"{peak:.1f} GB", score))

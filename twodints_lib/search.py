@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twodints_lib import derive, objective, predict, runs, space, topology, train
+from twodints_lib import derive, objective, parallel, predict, runs, space, topology, train
 from twodints_lib.errors import InputError
 from twodints_lib.patches import load_samples
 
@@ -72,7 +72,9 @@ class Dints(Paper):
     def __init__(self, net, samples, recipe, seed, **plan):
         ours, theirs = halves(samples, seed)
         super().__init__(net, ours, recipe, seed, **plan)
-        self.arch_patches = self.patches_of(theirs, seed + 1)
+        self.arch_patches = train.Patches(
+            theirs, recipe.patch, seed + 1, vectors=self.patches.vectors
+        )
 
     def make_optimisers(self):
         """SGD over the weights, Adam over the alphas; neither sees the other's parameters."""
@@ -97,12 +99,13 @@ class Dints(Paper):
         for number, (batch, arch_batch) in enumerate(pairs):
             self.prepare(epoch, number)
             self._train_only(space.weight_parameters(self.net))
-            loss = self.loss(*batch)
+            loss = self.counts(self.patches, number) * self.loss(*batch)
             self.step(loss, self.optimisers[0])
             losses.append(float(loss.detach()))
             if rise > 0:
                 self._train_only(space.arch_parameters(self.net))
-                parts = {"segmentation": self.loss(*arch_batch)} | self.extra(rise)
+                task = self.counts(self.arch_patches, number) * self.loss(*arch_batch)
+                parts = {"segmentation": task} | self.extra(rise)
                 if not row:
                     row = {"shares": objective.gradient_shares(self.net, parts)}
                 total = sum(parts.values())
@@ -110,8 +113,11 @@ class Dints(Paper):
                 arch_losses.append({k: float(v.detach()) for k, v in parts.items()})
         self._train_only(list(self.net.parameters()))
         if arch_losses:
-            row["terms"] = {k: float(np.mean([x[k] for x in arch_losses])) for k in arch_losses[0]}
-        return {"loss": float(np.mean(losses))} | row
+            row["terms"] = {
+                k: float(np.mean(parallel.mean([x[k] for x in arch_losses], self.where)))
+                for k in arch_losses[0]
+            }
+        return {"loss": float(np.mean(parallel.mean(losses, self.where)))} | row
 
     def extra(self, rise: float) -> dict:
         """The terms beside the segmentation loss, in float32 whatever the network runs in."""
@@ -155,10 +161,9 @@ def search_supernet(
     most about a hundred epochs, rounded, to replay the search.
     """
     plan, epochs = plan or Plan(), setup.preset.search_epochs
-    every = -(-epochs // 100)
 
-    def snapshot(net, epoch):
-        if epoch % every and epoch != epochs:
+    def snapshot(net, epoch, recipe):
+        if epoch % -(-recipe.epochs // 100) and epoch != recipe.epochs:
             return {}
         a, c = alphas(net)
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}

@@ -19,65 +19,6 @@ CHANNELS, CLASSES = 3, 3
 HEADS = {"3-class": CLASSES, "distance": 2, "flow": 3, "ladder": 7}
 UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
 
-# Table 3 of the paper: row, spec, parameters as printed there.
-TABLE_3 = (
-    ("UNet", {"kind": "unet"}, 1_626_072),
-    ("SegResNet (Pixel shuffle)", {"kind": "segresnet", "upsample": "pixelshuffle"}, 443_747),
-    ("SegResNet (Non-trainable)", {"kind": "segresnet", "upsample": "nontrainable"}, 395_139),
-    ("SegResNet (Deconv)", {"kind": "segresnet", "upsample": "deconv"}, 400_571),
-    ("DiNTS (Mul = 0.5) (Depth = 8)", {"kind": "supernet", "channel_mul": 0.5}, 3_782_259),
-    ("DiNTS (Mul = 1.0) (Depth = 8)", {"kind": "supernet", "channel_mul": 1.0}, 15_115_251),
-    (
-        "DiNTS (Mul = 1.0) (Depth = 12)",
-        {"kind": "supernet", "channel_mul": 1.0, "num_blocks": 12},
-        22_463_595,
-    ),
-)
-
-# Table 4: row, spec, patch, batch, Dice as printed there.
-TABLE_4 = (
-    ("UNet", {"kind": "unet"}, 256, 16, 0.726),
-    (
-        "SegResNet (Non-trainable)",
-        {"kind": "segresnet", "upsample": "nontrainable"},
-        256,
-        16,
-        0.722,
-    ),
-    ("SegResNet (Deconv)", {"kind": "segresnet", "upsample": "deconv"}, 256, 16, 0.736),
-    (
-        "SegResNet (Pixel-Shuffle)",
-        {"kind": "segresnet", "upsample": "pixelshuffle"},
-        256,
-        16,
-        0.722,
-    ),
-    ("DiNTS (Mul 0.5) (Depth 8)", {"channel_mul": 0.5, "num_blocks": 8}, 256, 16, 0.746),
-    ("DiNTS (Mul 1) (Depth 8)", {"channel_mul": 1.0, "num_blocks": 8}, 256, 8, 0.749),
-    (
-        "DiNTS (Mul 1) (Depth 8) (6 ops)",
-        {"channel_mul": 1.0, "num_blocks": 8, "names": operations.SIX},
-        256,
-        8,
-        0.742,
-    ),
-    ("DiNTS (Mul 1) (Depth 8)", {"channel_mul": 1.0, "num_blocks": 8}, 384, 4, 0.755),
-    ("DiNTS (Mul 1) (Depth 12)", {"channel_mul": 1.0, "num_blocks": 12}, 256, 6, 0.753),
-)
-
-
-def table_4_batch(channel_mul: float, num_blocks: int, patch: int) -> int:
-    """Batch size of a DiNTS row of Table 4; InputError where the paper has no such row."""
-    rows = [r for r in TABLE_4 if r[1] and "channel_mul" in r[1]]
-    for _, spec, row_patch, batch, _ in rows:
-        if (channel_mul, num_blocks, patch) == (spec["channel_mul"], spec["num_blocks"], row_patch):
-            return batch
-    known = ", ".join(f"({r[1]['channel_mul']}, {r[1]['num_blocks']}, {r[2]})" for r in rows)
-    raise InputError(
-        f"channel_mul={channel_mul}, num_blocks={num_blocks}, patch={patch}: the paper has no such "
-        f"row; take one of {known}, or another preset."
-    )
-
 
 def unet(classes: int = CLASSES) -> nn.Module:
     """The challenge baseline's U-Net, 1,626,072 parameters (paper, Table 3; MONAI UNet)."""

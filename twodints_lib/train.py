@@ -1,7 +1,8 @@
 """One training loop, top to bottom, for every network of the course."""
 
 import time
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ from filelock import FileLock
 from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
-from twodints_lib import predict, recipes, runs, space, tuning
+from twodints_lib import parallel, predict, recipes, runs, space, tuning
 from twodints_lib.errors import InputError
-from twodints_lib.patches import Patches, load_samples
+from twodints_lib.patches import Patches, cache_of, load_samples
 from twodints_lib.recipes import Recipe
 from twodints_lib.representations import HEADS
 
@@ -20,23 +21,24 @@ from twodints_lib.representations import HEADS
 class Joint:
     """One optimiser (AdamW) over weights and alphas alike, on all the data: the paper's way.
 
-    What `fit` needs of a way to train: epoch(e) -> row of the history, settle() before the
-    network is scored, state_dict() and load_state_dict(). search.py has the other ways.
+    What `fit` needs of a way to train: recipe, epoch(e) -> row of the history, settle() before
+    the network is scored, state_dict() and load_state_dict(). search.py has the other ways.
     """
 
     def __init__(self, net, samples, recipe: Recipe, seed: int):
-        self.net, self.recipe, self.seed = net, recipe, seed
+        self.net, self.seed = net, seed
         self.where = next(net.parameters()).device
         self.loss_of = DiceCELoss(include_background=True, to_onehot_y=True, softmax=True)
         if recipe.head != "3-class":
             self.loss_of = HEADS[recipe.head].loss
-        self.patches = self.patches_of(samples, seed)
+        self.patches = Patches(samples, recipe.patch, seed, vectors=HEADS[recipe.head].vectors)
+        self.steps = -(-len(samples) // recipe.batch)  # of an epoch
+        if recipe.max_steps:
+            needed = -(-recipe.max_steps // self.steps)
+            recipe = replace(recipe, epochs=min(recipe.epochs, needed))
+        self.recipe = recipe
         self.scaler = torch.amp.GradScaler(self.where.type, enabled=recipe.precision == "float16")
         self.optimisers = self.make_optimisers()
-
-    def patches_of(self, samples, seed):
-        """Training patches with the head's targets."""
-        return Patches(samples, self.recipe.patch, seed, vectors=HEADS[self.recipe.head].vectors)
 
     def make_optimisers(self):
         """AdamW over the weights and, in a second group, over the alphas of a supernet."""
@@ -50,24 +52,33 @@ class Joint:
         return [[self.recipe.learning_rate, self.recipe.arch_rate]]
 
     def batches(self, patches, epoch):
-        """Batches of one patch an image, in an order that (seed, epoch) alone decide."""
-        patches.epoch = epoch
+        """Batches of one patch an image, in an order that (seed, epoch) alone decide; of several
+        processes each takes its share of every batch, and where there is none, a first image that
+        will count nothing."""
+        patches.epoch, size = epoch, self.recipe.batch
         order = np.random.default_rng([self.seed, epoch]).permutation(len(patches)).tolist()
-        return DataLoader(
-            patches, self.recipe.batch, sampler=order, num_workers=self.recipe.workers
-        )
+        left = self.recipe.max_steps - (epoch - 1) * self.steps if self.recipe.max_steps else None
+        whole = [order[i : i + size] for i in range(0, len(order), size)][:left]
+        own = [parallel.share(batch) or batch[:1] for batch in whole]
+        return DataLoader(patches, batch_sampler=own, num_workers=self.recipe.workers)
 
     def loss(self, image, target):
-        """Segmentation loss of a batch, in the recipe's precision; the loss itself in float32."""
+        """Mean segmentation loss of a batch, in the recipe's precision; the loss in float32."""
         low = self.recipe.precision != "float32"
         with torch.autocast(self.where.type, getattr(torch, self.recipe.precision), enabled=low):
             logits = self.net(image.to(self.where))  # (B, 3, P, P)
         return self.loss_of(logits.float(), target.to(self.where))
 
+    def counts(self, patches, number: int) -> float:
+        """What this process's share of a batch counts in the mean; alone, 1."""
+        size = self.recipe.batch
+        return parallel.weight(min(size, len(patches) - number * size))
+
     def step(self, loss, optimiser):
-        """One update."""
+        """One update, the same in every process."""
         optimiser.zero_grad()
         self.scaler.scale(loss).backward()
+        parallel.average_gradients(p for g in optimiser.param_groups for p in g["params"])
         self.scaler.step(optimiser)
         self.scaler.update()
 
@@ -85,10 +96,10 @@ class Joint:
         losses = []
         for number, (image, target) in enumerate(self.batches(self.patches, epoch)):
             self.prepare(epoch, number)
-            loss = self.loss(image, target)
+            loss = self.counts(self.patches, number) * self.loss(image, target)
             self.step(loss, self.optimisers[0])
             losses.append(float(loss.detach()))
-        return {"loss": float(np.mean(losses))}
+        return {"loss": float(np.mean(parallel.mean(losses, self.where)))}
 
     def prepare(self, epoch, number):
         """Called before each step; nothing to do here."""
@@ -117,7 +128,7 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
 
     After every epoch a checkpoint goes to folder/last.pt; calling again with the same folder goes
     on from there and, on a CPU, ends with the same weights as an uninterrupted training.
-    `watch(net, epoch)` may return a JSON-able dict that is added to the epoch's row.
+    `watch(net, epoch, recipe)` may return a JSON-able dict that is added to the epoch's row.
     """
     net, recipe, folder = trainer.net, trainer.recipe, Path(folder)
     history, best, best_epoch = [], -1.0, 0
@@ -136,7 +147,7 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
             raise InputError(
                 f"learning_rate={recipe.learning_rate}: the loss is {row['loss']}; lower it."
             )
-        row |= watch(net, epoch) if watch else {}
+        row |= watch(net, epoch, recipe) if watch else {}
         if _validates(epoch, recipe):
             trainer.settle()
             begun = time.perf_counter()
@@ -144,12 +155,15 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
             row["validation_seconds"] = time.perf_counter() - begun
             if row[recipe.select] > best:
                 best, best_epoch = row[recipe.select], epoch
-                save(folder / "best.pt", net.state_dict())
+                if parallel.rank() == 0:
+                    save(folder / "best.pt", net.state_dict())
         row["seconds"] = time.perf_counter() - start
         history.append(row)
         state = {"trainer": trainer.state_dict(), "history": history}
-        save(folder / "last.pt", state | {"best": best, "best_epoch": best_epoch})
+        if parallel.rank() == 0:
+            save(folder / "last.pt", state | {"best": best, "best_epoch": best_epoch})
         _say_progress(history, recipe, best, say)
+    parallel.agree(None)  # best.pt is written
     weights = torch.load(folder / "best.pt", map_location=trainer.where, weights_only=True)
     net.load_state_dict(weights)
     trainer.settle()
@@ -204,11 +218,15 @@ def train_network(
     parameters |= {"start": Path(start).name} if start else {}
     inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
     folder = runs.folder(spec["kind"], inputs)
-    with FileLock(folder / ".lock"):  # two notebooks may want the same network at once
-        if (folder / "record.json").is_file():
+    first = parallel.rank() == 0
+    say = say if first else lambda _: None
+    lock = FileLock(folder / ".lock")  # two notebooks may want the same network at once
+    with lock if first else nullcontext():
+        if parallel.agree((folder / "record.json").is_file()):
             say(f"{folder.name}: found, trained before")
         else:
             _train_and_record(setup, parameters, way, watch, start, folder, say)
+    parallel.agree(None)  # the record is written
     return folder
 
 
@@ -222,7 +240,8 @@ def _train_and_record(setup, parameters, way, watch, start, folder, say):
     """Train into `folder`, score the best weights on the validation images, write the record."""
     plan = Recipe(**parameters["recipe"])
     encode = None if plan.head == "3-class" else HEADS[plan.head].encode
-    train, val = load_samples(setup.train(), encode), load_samples(setup.val())
+    kept = cache_of(setup)
+    train, val = load_samples(setup.train(), encode, kept), load_samples(setup.val(), None, kept)
     torch.manual_seed(setup.seed)
     net = space.build(parameters["spec"]).to(predict.device())
     if start:
@@ -230,14 +249,17 @@ def _train_and_record(setup, parameters, way, watch, start, folder, say):
     say(f"{folder.name}: {space.count_parameters(net):,} parameters, {len(train)} images")
     trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
     history = fit(trainer, val, folder, watch, say)
-    maps = []
+    if parallel.rank():
+        return
+    maps, plan = [], trainer.recipe
     metrics = predict.summary(predict.score_samples(net, val, plan.patch, plan.head, keep=maps))
     metrics |= {"network_parameters": space.count_parameters(net), "epochs": len(history)}
-    chosen = {}
+    metrics |= {"training_images": len(train)}
+    chosen = {"processes": parallel.size()} if parallel.size() > 1 else {}
     if plan.head != "3-class":
         scores, settings = tuning.report(plan.head, maps, val)
         metrics |= {"representations": scores}
-        chosen = {"decoder": settings["distance" if plan.head == "ladder" else plan.head]}
+        chosen |= {"decoder": settings["distance" if plan.head == "ladder" else plan.head]}
     runs.write_json(folder / "history.json", {"history": history})
     seconds = sum(r["seconds"] for r in history)
     record = runs.record(setup, parameters, metrics, seconds) | chosen
