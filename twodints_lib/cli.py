@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "name", help="a data set's name" + (" or a folder" * (name == "verify"))
         )
+        if name == "make":
+            command.add_argument("--images", type=int, default=0, help="for neurips-shaped")
         if name == "fetch":
             command.add_argument(
                 "--mirror", help="a folder, file:// or http(s) address to take it from"
@@ -172,7 +174,7 @@ def _data_verify(args):
 def _data_make(args):
     from twodints_lib import fetch
 
-    fetch.make(args.name, source=args.source)
+    fetch.make(args.name, source=args.source, images=args.images)
 
 
 def _segment(args):

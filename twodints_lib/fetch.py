@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from twodints_lib import archives, manifest, micro4, storage
+from twodints_lib import archives, challenge, manifest, micro4, storage
 from twodints_lib.errors import InputError
 from twodints_lib.images import read_image
 from twodints_lib.storage import pixel_hash
@@ -61,14 +61,19 @@ def fetch(name, mirror=None, source=None) -> Path:
     return target
 
 
-def make(name, source=None) -> Path:
+def make(name, source=None, images=0) -> Path:
     """Make a data set without downloading and return its folder.
 
-    "simulated" is drawn. "micro4" is assembled from `source`, a folder of checkouts named
-    <owner>_<repo>, or copied from a finished micro4 folder; either way every pixel is checked.
+    "simulated" is drawn, and so is "neurips-shaped" (`images` for training). "micro4" is
+    assembled from `source`, a folder of checkouts named <owner>_<repo>, or copied from a finished
+    micro4 folder; either way every pixel is checked.
     neurips2022 is unpacked from a folder of its archives. Raises InputError.
     """
     told = manifest.load_manifest(name)
+    if images and name != "neurips-shaped":
+        raise InputError(f"--images {images}: only neurips-shaped takes a number; leave it out.")
+    if name == "neurips-shaped":
+        return _shaped(images, told["settings"])
     if told["kind"] == "generated":
         _whole(name)
         return manifest.open_data(name).root
@@ -82,6 +87,16 @@ def make(name, source=None) -> Path:
         with storage.whole_folder(_home(name)) as folder:
             _fill_micro4(Path(source), folder)
     return _home(name)
+
+
+def _shaped(images, settings) -> Path:
+    """The challenge-shaped tree, found when it has so many training images, else drawn."""
+    home = _home("neurips-shaped")
+    found = len(list((home / "Training-labeled" / "images").glob("*")))
+    if not found or images not in (0, found):
+        challenge.make_shaped(home, images or settings["train"], settings["seed"])
+    print(home)
+    return home
 
 
 def verify(data) -> list[str]:
