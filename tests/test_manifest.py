@@ -60,7 +60,13 @@ def test_manifests_are_right(name):
 
 
 def test_manifest_names():
-    assert manifest.manifests() == ["folder", "micro4", "neurips2022", "simulated"]
+    assert manifest.manifests() == [
+        "folder",
+        "micro4",
+        "neurips-shaped",
+        "neurips2022",
+        "simulated",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["ranges", "extensions"])

@@ -4,6 +4,7 @@ Names, folders, extensions by id, bit depths and odd cases are the challenge's; 
 ours. So every path of the `paper` preset runs without the download; a score on it means nothing.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,11 @@ def disguise(image, extension: str, turn: int):
     """
     grey = image if image.ndim == 2 else image.mean(-1).astype(image.dtype)
     colour = image if image.ndim == 3 else np.repeat(image[..., None], 3, -1)
+    if extension == "png" and image.dtype == np.uint16:
+        return grey  # colour PNGs of 16 bit are beyond most writers
     cases = [image, colour, grey]
     if extension == "png" and image.dtype == np.uint8:
-        cases.append(np.concatenate([colour, np.full_like(colour[..., :1], 255)], -1))
+        cases.insert(1, np.concatenate([colour, np.full_like(colour[..., :1], 255)], -1))
     if extension in ("tif", "tiff"):
         cases += [np.moveaxis(colour, -1, 0), grey[None], np.stack([grey, grey // 2], -1)]
     return cases[turn % len(cases)]
@@ -102,9 +105,11 @@ def make_shaped(folder, images: int = 40, seed: int = 2022) -> Path:
     tuning = [r for r in told["ranges"] if r["part"] == "Tuning"]
     one_each = {r["modality"]: r["first"] for r in reversed(tuning)}
     jobs = []
-    for turn, i in enumerate(ids):
+    seen = Counter()
+    for i in ids:
         modality, extension = next(g[2:] for g in kinds if g[0] <= i <= g[1])
-        jobs.append(("Training-labeled", f"cell_{i:05}", modality, extension, turn))
+        jobs.append(("Training-labeled", f"cell_{i:05}", modality, extension, seen[extension]))
+        seen[extension] += 1
     for turn, i in enumerate(spread(list(one_each.values()), 101, max(4, images // 10))):
         modality = next(r["modality"] for r in tuning if r["first"] <= i <= r["last"])
         jobs.append(("Tuning", f"cell_{i:05}", modality, ("png", "tif")[turn % 2], turn))

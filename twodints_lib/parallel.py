@@ -5,6 +5,7 @@ nothing. Gradients are averaged by hand, not by DistributedDataParallel: a searc
 and alphas in turn and sampled paths leave parameters without gradient, which that class forbids.
 """
 
+import atexit
 import os
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ def start():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend, timeout=timedelta(hours=12))  # others wait for scores
+    atexit.register(distributed.destroy_process_group)
 
 
 def rank() -> int:
