@@ -247,6 +247,11 @@ def _table(args):
 
         print(tables.show(args.name, args.rows or ""))
         return 0
+    if args.name == "claims":
+        from twodints_lib import claims
+
+        print(report.markdown(claims.HEADER, claims.table(claims.settled())))
+        return 0
     if args.name == "presets":
         print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
         return 0

@@ -1,0 +1,203 @@
+"""The claims ledger: every claim of the paper, what answers it, and how it stands.
+
+records/claims.toml says where a claim stands in the paper and which check of this module answers
+it; a check computes its answer from the networks, the paper's own tables or the records of rows.
+"""
+
+import tomllib
+from functools import lru_cache
+
+import numpy as np
+
+from twodints_lib import manifest, paper, rows, runs, search, space
+from twodints_lib.errors import InputError
+
+LEDGER = runs.ROOT / "records" / "claims.toml"
+SCALE = rows.RECORDS / "quarter-micro4"  # the rows that stand in for the paper's
+EXACT = "reproduced exactly"
+SMALLER = "reproduced at smaller scale"
+UNDECIDED = "tested at smaller scale, not decided"
+AGAINST = "contradicted at smaller scale"
+INCONSISTENT = "inconsistent within the paper"
+NOT = "not attempted"
+STATUSES = (EXACT, SMALLER, UNDECIDED, AGAINST, INCONSISTENT, NOT)
+HEADER = ("where", "what the paper says", "answer", "status")
+
+
+@lru_cache(maxsize=16)
+def _records(folder) -> dict:
+    return rows.load(folder)
+
+
+def parameters(claim):
+    """Equal to the last digit, or not."""
+    row = paper.row(claim["row"])
+    ours = space.count_parameters(space.build(row.spec))
+    if ours == claim["number"]:
+        return EXACT, f"{ours:,}"
+    return INCONSISTENT, f"{ours:,}; the printed number is that of two operations"
+
+
+def counted_network(claim):
+    """Are the printed sizes those of supernets, architecture parameters in the count?"""
+    net = space.build(paper.row(claim["row"]).spec)
+    alphas = sum(p.numel() for p in space.arch_parameters(net))
+    whole = space.count_parameters(net)
+    good = whole == claim["number"] and alphas > 0
+    return (
+        EXACT if good else INCONSISTENT,
+        f"the supernet has {whole:,}, {alphas} of them architecture parameters; no derived "
+        f"network holds these, not even one with every path",
+    )
+
+
+def value(claim):
+    """A row's printed Dice or F1: full scale needs the challenge's images and days of a GPU."""
+    some = _records(SCALE)[claim["row"]]
+    key = {"dice": "mean_dice", "f1": "mean_f1"}[claim["score"]]
+    words = "needs the challenge's images and days of a GPU"
+    if some:
+        ours = np.mean([r["metrics"][key] for r in some])
+        words += f"; a quarter as large on micro4: {ours:.3f}, {_seeds(some)}"
+    return NOT, words
+
+
+def gain(claim):
+    """Does `first` beat `second` in our rows at smaller scale, as the paper says it does?"""
+    every = _records(SCALE)
+    score = ("dice", "f1").index(claim["score"])
+    found = rows.difference(every[claim["first"]], every[claim["second"]], score)
+    if found is None:
+        return NOT, "fewer than two seeds of both rows: no interval"
+    mean, low, high = found
+    words = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}], {_seeds(every[claim['first']])}"
+    sign = np.sign(claim["number"])
+    if low <= 0 <= high:
+        return UNDECIDED, words
+    return (SMALLER if mean * sign > 0 else AGAINST), words
+
+
+def _seeds(records) -> str:
+    return f"{len(records)} seed{'s' * (len(records) > 1)}"
+
+
+def order(claim):
+    """How our Dice of the rows ranks beside the paper's (Spearman), means over seeds."""
+    from scipy.stats import spearmanr
+
+    every = _records(SCALE)
+    both = [(r.dice, np.mean([x["metrics"]["mean_dice"] for x in every[r.name]]))
+            for r in paper.ROWS if every[r.name]]  # fmt: skip
+    if len(both) < 5:
+        return NOT, f"{len(both)} of 9 rows run"
+    rho, p = spearmanr(*zip(*both, strict=True))
+    words = f"rank correlation {rho:+.2f} (p = {p:.2f}) over {len(both)} rows"
+    if p > 0.05:
+        return UNDECIDED, words
+    return (SMALLER if rho > 0 else AGAINST), words
+
+
+def abstract_gain(claim):
+    """Is any difference of Table 5 what the abstract says?"""
+    f1 = sorted(r.f1 for r in paper.TABLE_5)
+    steps = sorted({round(b - a, 3) for a in f1 for b in f1 if b > a})
+    if any(abs(s - claim["number"]) < claim["tolerance"] for s in steps):
+        return EXACT, "a difference of Table 5"
+    return INCONSISTENT, f"Table 5's rows differ by {', '.join(f'{s:.3f}' for s in steps)}"
+
+
+def printed_difference(claim):
+    """Is the number the difference of two Dice values of Table 4?"""
+    found = paper.row(claim["first"]).dice - paper.row(claim["second"]).dice
+    good = abs(found - claim["number"]) <= claim["tolerance"]
+    return (EXACT if good else INCONSISTENT), f"{found:.3f} between the two rows of Table 4"
+
+
+def patches(claim):
+    """Table 2's patch sizes beside Table 4's."""
+    sizes = sorted({r.patch for r in paper.ROWS})
+    return (
+        EXACT if sizes == claim["sizes"] else INCONSISTENT,
+        f"Table 4 says {' and '.join(map(str, sizes))} pixels, row by row",
+    )
+
+
+def slower(claim):
+    """Is a step of a DiNTS row slower than UNet's on the same machine?"""
+    every = _records(SCALE)
+    first, second = every[claim["first"]], every[claim["second"]]
+    if not first or not second:
+        return NOT, "the rows have not been run"
+    ratio = np.median([r["step_seconds"] / r["settings"]["batch"] for r in first]) / np.median(
+        [r["step_seconds"] / r["settings"]["batch"] for r in second]
+    )
+    theirs = paper.row(claim["first"]).minutes / paper.row(claim["second"]).minutes
+    words = f"{ratio:.1f} times UNet's time an image; {theirs:.1f} times its hours in Table 3"
+    return (SMALLER if ratio > 1 else AGAINST), words
+
+
+def over_segmentation(claim):
+    """Are more cells split than merged? Counted on the 3-class networks of our rows."""
+    path = runs.ROOT / "records" / "bench-errors.json"
+    if not path.is_file():
+        return NOT, "no record of the errors' kinds"
+    counts = [r["errors"] for r in runs.read_json(path)["rows"] if r["row"].startswith("dints")]
+    total = {k: sum(c[k] for c in counts) for k in ("split", "merged")}
+    words = f"{total['merged']:,} cells merged, {total['split']:,} split, over {len(counts)} runs"
+    return (SMALLER if total["split"] > total["merged"] else AGAINST), words
+
+
+def images_counted(claim):
+    """The modalities' numbers, from the ids of the manifest."""
+    told = manifest.load_manifest("neurips2022")
+    counts = told["counts"]["training"]
+    noted = [r for r in told["ranges"] if r.get("note", "").startswith("disputed")]
+    disputed = sum(r["last"] - r["first"] + 1 for r in noted)
+    good = [counts["brightfield"] + disputed, counts["phase-contrast"] - disputed] == claim["sizes"]
+    words = f"with the {disputed} disputed images (ids 142-144) counted as brightfield"
+    return (EXACT if good and sum(counts.values()) == claim["number"] else INCONSISTENT), words
+
+
+def told(claim):
+    """What no code can compute: status and answer stand in the ledger itself."""
+    return claim["status"], claim["answer"]
+
+
+def inference(claim):
+    """Ours in `paper` mode: the supernet itself is kept and scored."""
+    kept = search.Plan().mode == "paper" and paper.row("dints-1-8").spec["kind"] == "supernet"
+    return (EXACT if kept else NOT), "the rows keep the supernet; `dints` mode decodes and retrains"
+
+
+CHECKS = {
+    f.__name__: f
+    for f in (
+        parameters, counted_network, value, gain, order, abstract_gain, printed_difference,
+        patches, slower, over_segmentation, images_counted, told, inference,
+    )
+}  # fmt: skip
+
+
+def load(path=LEDGER) -> list[dict]:
+    """The claims as written down; InputError names a claim whose check is not known."""
+    claims = tomllib.loads(path.read_text())["claims"]
+    for claim in claims:
+        if claim["check"] not in CHECKS:
+            raise InputError(f"{path}: claim {claim['id']}: no check {claim['check']!r}.")
+    return claims
+
+
+def settled(claims=None) -> list[dict]:
+    """Every claim with its status and answer, in the ledger's order."""
+    found = []
+    for claim in load() if claims is None else claims:
+        status, answer = CHECKS[claim["check"]](claim)
+        found.append(claim | {"status": status, "answer": answer})
+    return found
+
+
+def table(found: list[dict], statuses=STATUSES) -> list[tuple]:
+    """Rows under HEADER, of the given statuses."""
+    return [
+        (c["where"], c["says"], c["answer"], c["status"]) for c in found if c["status"] in statuses
+    ]
