@@ -7,7 +7,8 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks study bench bench-instances bench-peers lint format clean distclean
+.PHONY: help setup course test lab notebooks study bench bench-instances bench-peers bench-loader \
+	bench-errors lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +40,13 @@ bench-instances: setup  ## the metric, tiles and a prediction, timed: records/be
 bench-peers: setup .venv-peers/ready  ## ours, StarDist, Cellpose, Otsu: SECONDS each (default 1200)
 	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \
 		--seconds $(or $(SECONDS),1200) --threads $(or $(THREADS),2)
+
+bench-loader: setup  ## patches a second of the loader: records/bench-loader.json
+	@$(BIN)/twodints data make neurips-shaped && $(BIN)/python benchmarks/loader.py
+
+bench-errors: setup  ## kinds of errors of trained rows: records/bench-errors.json
+	@$(BIN)/python benchmarks/errors.py --preset "$(if $(filter smoke,$(PRESET)),quarter,$(PRESET))" \
+		--data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))"
 
 .venv-peers/ready: benchmarks/peers.txt
 	@$(BIN)/python -m venv --clear .venv-peers && \

@@ -3,7 +3,8 @@
 The metric on generated pairs, each case in a process of its own (CPU seconds, added peak memory),
 beside the way the challenge's script works (dense matrix, an assignment, tiles from 25 megapixels
 on) and, where .venv-peers is there, beside stardist.matching and cellpose.metrics. Then tiled
-against untiled decoding of a mosaic, and a 512 x 512 image from pixels to cells.
+against untiled decoding of a mosaic, a 512 x 512 image from pixels to cells, and one of
+10,000 x 10,000 from file to scores.
 Writes records/bench-instances.json.
 """
 
@@ -16,11 +17,23 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
-from twodints_lib import evaluation, metrics, predict, representations, runs, space, tiles, topology
+from twodints_lib import (
+    challenge,
+    evaluation,
+    metrics,
+    predict,
+    representations,
+    runs,
+    space,
+    tiles,
+    topology,
+)
 
 HERE = Path(__file__).parent
 PEERS_PYTHON = runs.ROOT / ".venv-peers" / "bin" / "python"
+LARGE_MODEL = "derived-ladder-micro4"
 SIZES = {1024: 500, 2048: 3000, 8192: 40_000}
 
 
@@ -141,6 +154,47 @@ def mosaic(size: int = 4096) -> dict:
     return found
 
 
+def large_image(model: str, size: int = 10_000) -> dict:
+    """Minutes and peak memory of a size x size colour image, from its file to its scores."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("images", "truth", "found")]
+        done = {}
+        for step in ("make", "segment", "evaluate"):
+            command = [
+                sys.executable,
+                __file__,
+                "--large",
+                step,
+                model,
+                str(size),
+                *map(str, paths),
+            ]
+            start = time.perf_counter()
+            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            done[step] = json.loads(told.splitlines()[-1])
+            done[step]["minutes"] = (time.perf_counter() - start) / 60
+            print(f"{size} px, {step}: {done[step]}", flush=True)
+    return {"pixels": size, "model": model} | {k: done[k] for k in ("segment", "evaluate")}
+
+
+def _large_step(step, model, size, image, truth, found):
+    if step == "make":
+        for path in (image, truth):
+            Path(path).mkdir()
+        pixels, labels = challenge.slide(7, int(size), 1000)
+        tifffile.imwrite(f"{image}/slide.tif", pixels, compression="zlib")
+        tifffile.imwrite(f"{truth}/slide_label.tiff", labels, compression="zlib")
+        told = {"cells": int(labels.max())}
+    elif step == "segment":
+        predict.segment_files([image], found, model, say=lambda _: None)
+        told = {}
+    else:
+        result = evaluation.evaluate(found, truth, evaluation.Rules(compat="neurips22"))
+        told = {"f1": result["mean_f1"]}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps(told | {"peak_gib": round(peak, 2)}))
+
+
 def one_image(folder=None, repeats: int = 5) -> dict:
     """Seconds of a 512 x 512 image from pixels to cells: a trained network's, or a fresh one's."""
     if folder:
@@ -161,7 +215,9 @@ def one_image(folder=None, repeats: int = 5) -> dict:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] in WAYS:
+    if sys.argv[1:2] == ["--large"]:
+        _large_step(*sys.argv[2:])
+    elif len(sys.argv) == 3 and sys.argv[1] in WAYS:
         pair = np.load(sys.argv[2])
         print(json.dumps(measure(WAYS[sys.argv[1]], *pair)))
     else:
@@ -169,4 +225,5 @@ if __name__ == "__main__":
         record["one_image"] = one_image(*sys.argv[1:2])
         record["metric"] = metric_cases()
         record["mosaic"] = mosaic()
+        record["large image"] = large_image(sys.argv[1] if sys.argv[1:] else LARGE_MODEL)
         runs.write_json(runs.ROOT / "records" / "bench-instances.json", record)

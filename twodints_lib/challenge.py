@@ -82,14 +82,14 @@ def write_pair(folder: Path, name: str, extension: str, image, labels):
     write(folder / "labels" / f"{name}_label.tiff", ids)
 
 
-def slide(seed: int):
-    """A whole slide (5120, 5120, 3) uint8 and its labels (5120, 5120) int32: simulated tiles."""
-    image = np.zeros((SLIDE, SLIDE, 3), np.uint8)
-    labels = np.zeros((SLIDE, SLIDE), np.int32)
-    tiles = [simulate.simulate("brightfield", seed + i, (TILE, TILE)) for i in range(3)]
-    for i in range((SLIDE // TILE) ** 2):
+def slide(seed: int, size: int, tile: int):
+    """A whole slide (size, size, 3) uint8 and its labels (size, size) int32, of simulated tiles."""
+    image = np.zeros((size, size, 3), np.uint8)
+    labels = np.zeros((size, size), np.int32)
+    tiles = [simulate.simulate("brightfield", seed + i, (tile, tile)) for i in range(3)]
+    for i in range((size // tile) ** 2):
         picture, cells = (np.rot90(x, i // 3) for x in tiles[i % 3])
-        rows, columns = (slice(k * TILE, (k + 1) * TILE) for k in divmod(i, SLIDE // TILE))
+        rows, columns = (slice(k * tile, (k + 1) * tile) for k in divmod(i, size // tile))
         image[rows, columns] = picture
         labels[rows, columns] = np.where(cells, cells.astype(np.int32) + labels.max(), 0)
     return image, labels
@@ -126,7 +126,7 @@ def make_shaped(folder, images: int = 40, seed: int = 2022) -> Path:
             image, labels = simulate.simulate(modality, seed + number, size, dtype=dtype)
             shown = disguise(image, extension, turn)
             write_pair(partial / part, name, extension, shown, labels)
-        image, labels = slide(seed)
+        image, labels = slide(seed, SLIDE, TILE)
         public = partial / "Testing" / "Public"
         write(public / "WSI" / "OpenTest_WSI_001.tif", image)
         write(public / "WSI-labels" / "OpenTest_WSI_001_label.tiff", labels)

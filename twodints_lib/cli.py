@@ -8,7 +8,7 @@ from twodints_lib import __version__
 from twodints_lib.errors import InputError
 
 BENCHES = ("search", "instances", "peers")  # records/bench-<name>.json
-TABLES = ("3", "4", "5", "claims", "parameters", "presets", "cells", *BENCHES)
+TABLES = ("3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", *BENCHES)
 
 
 def main(argv=None) -> int:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("images", nargs="+", help="image files or folders of them")
     segment.add_argument("-o", "--out", required=True, help="folder for <name>_label.tiff")
     segment.add_argument(
-        "--model", help="folder of a training run (default: the best trained network)"
+        "--model", help="a run's folder or a pretrained network (default: the best trained one)"
     )
     segment.add_argument(
         "--grow", action="store_true", help="give cells back the rim that the official recipe cuts"
@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--out", required=True, help="file to write, NAME.pt2")
     export.add_argument("--model", required=True, help="folder of a derived network's run")
     export.set_defaults(run=_export)
+
+    keep = commands.add_parser("keep", help="store a small trained network under pretrained/")
+    keep.add_argument("folder", help="folder of a training run")
+    keep.add_argument("name", help="its name from now on")
+    keep.set_defaults(run=_keep)
 
     evaluate = commands.add_parser("evaluate", help="score label files by the challenge's F1")
     evaluate.add_argument("pred_dir")
@@ -198,6 +203,12 @@ def _export(args):
     print(f"{out}: read it with torch.export.load({out.name!r}).module()")
 
 
+def _keep(args):
+    from twodints_lib import pretrained
+
+    print(pretrained.store(args.folder, args.name))
+
+
 def _evaluate(args):
     from twodints_lib import evaluation
 
@@ -251,6 +262,11 @@ def _table(args):
         from twodints_lib import claims
 
         print(report.markdown(claims.HEADER, claims.table(claims.settled())))
+        return 0
+    if args.name == "pretrained":
+        from twodints_lib import pretrained
+
+        print(report.markdown(pretrained.HEADER, pretrained.rows()))
         return 0
     if args.name == "presets":
         print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))

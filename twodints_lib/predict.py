@@ -11,7 +11,7 @@ from monai.inferers import sliding_window_inference
 from monai.metrics import compute_dice
 from torch.nn.functional import one_hot
 
-from twodints_lib import parallel, recipes, runs, space, tiles
+from twodints_lib import parallel, pretrained, recipes, runs, space, tiles
 from twodints_lib.errors import InputError
 from twodints_lib.images import read_pages, scaled, to_8_bit
 from twodints_lib.metrics import score_image, summarise
@@ -101,17 +101,20 @@ def validation_scores(net, samples, patch: int, head: str = "3-class") -> dict:
     return {"dice": found["mean_dice"], "f1": found["mean_f1"]}
 
 
-def score_samples(net, samples, patch: int, head: str = "3-class", keep=None) -> list[dict]:
+def score_samples(
+    net, samples, patch: int, head: str = "3-class", keep=None, decode=None
+) -> list[dict]:
     """One row an image: class Dice, and the challenge's instance scores of the decoded labels.
 
-    A head that draws no classes has no class Dice: None. The maps are added to the list `keep`.
+    `decode(maps)` replaces the head's own. A head that draws no classes has no class Dice: None.
+    The maps are added to the list `keep`.
     """
     rows = []
     for s in samples:
         maps = probabilities(net, s.image, patch, head)
         dice = _dice_row(maps, s) if head in recipes.DRAWS_CLASSES else {"dice": None}
         row = {"name": s.name, "modality": s.modality} | dice
-        rows.append(row | score_image(s.labels, HEADS[head].decode(maps)))
+        rows.append(row | score_image(s.labels, (decode or HEADS[head].decode)(maps)))
         if keep is not None:
             keep.append(maps)
     return rows
@@ -132,14 +135,16 @@ def summary(rows) -> dict:
 
 
 def load_network(folder) -> tuple[torch.nn.Module, dict]:
-    """The trained network of a run's folder, on the device, and the run's record."""
+    """The trained network of a run's folder or a pretrained one, on the device; its record."""
+    folder = pretrained.folder(folder)
     record = runs.read_json(Path(folder) / "record.json")
     if "spec" not in record["parameters"]:
         raise InputError(f"{folder}: holds no network; give the folder of a training run.")
     if not (Path(folder) / "best.pt").is_file():
         raise InputError(f"{folder}: its best.pt is missing; delete the folder and train again.")
+    pretrained.check(folder / "best.pt", record)
     net = space.build(record["parameters"]["spec"])
-    weights = torch.load(Path(folder) / "best.pt", map_location="cpu", weights_only=True)
+    weights = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
     net.load_state_dict(weights)
     return net.to(device()), record
 
@@ -161,10 +166,10 @@ def best_run() -> Path:
 def segment_files(paths, out, model=None, grow=False, flips=False, say=print) -> list[Path]:
     """Write <name>_label.tiff for each image: instance ids, one label page an image page.
 
-    `model` is a run's folder, the best trained network by default. `grow`: each cell of a 3-class
-    network gets back the rim that the challenge's recipe leaves out. `flips`: mirror images are
-    averaged, four times slower. Thresholds are those stored with the network. Every input is read
-    before anything is written; nothing is overwritten.
+    `model`: a run's folder or a pretrained network's name, the best trained one by default.
+    `grow`: each cell of a 3-class network gets back the rim that the challenge's recipe leaves
+    out. `flips`: mirror images are averaged, four times slower. Thresholds are those stored with
+    the network. Every input is read before anything is written; nothing is overwritten.
     """
     out = Path(out)
     sources = list_images(paths)
@@ -177,7 +182,7 @@ def segment_files(paths, out, model=None, grow=False, flips=False, say=print) ->
         raise InputError(f"{repeated[0]}: two images would write it; rename one of them.")
     for path in sources:
         read_pages(path)
-    folder = Path(model) if model else best_run()
+    folder = pretrained.folder(model) if model else best_run()
     net, record = load_network(folder)
     note = "" if record["is_result"] else " (a smoke run: no result)"
     say(f"network: {folder.name}{note}")

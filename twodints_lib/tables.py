@@ -29,6 +29,8 @@ def hardware(record: dict) -> str:
 def heading(folder) -> str:
     """Which scale the rows of a folder were run at, in words."""
     records = [r for some in rows.load(folder).values() for r in some]
+    if not records:
+        return "no record yet: twodints run --row NAME"
     settings = {k: {r["settings"][k] for r in records} for k in ("max_steps", "precision")}
     first = records[0]
     words = [f"{first['preset']} preset on {first['data']}"]

@@ -231,8 +231,12 @@ def train_network(
 
 
 def train_ladder(setup: runs.Setup, folder, epochs: int, select="", say=print) -> Path:
-    """The network of a run with a ladder head in place of its own, trained on from its weights."""
-    spec = runs.read_json(Path(folder) / "record.json")["parameters"]["spec"] | {"head": "ladder"}
+    """The network of a run with a ladder head in place of its own, trained on from its weights;
+    the run itself where it has one."""
+    spec = runs.read_json(Path(folder) / "record.json")["parameters"]["spec"]
+    if spec.get("head") == "ladder":
+        return folder
+    spec = spec | {"head": "ladder"}
     return train_network(setup, spec, epochs, select=select, start=folder, say=say)
 
 

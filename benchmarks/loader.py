@@ -1,0 +1,63 @@
+"""`make bench-loader`: patches a second of the loader alone, as the `paper` preset draws them.
+
+The challenge-shaped images, prepared once in files and mapped to memory, 256 x 256 with all
+augmentations; beside it the same patches with every image decoded anew. Writes
+records/bench-loader.json.
+"""
+
+import tempfile
+import time
+
+import torch
+from torch.utils.data import DataLoader
+
+from twodints_lib import manifest, patches, runs
+
+PATCH, BATCH = 256, 16
+
+
+class Anew(patches.Patches):
+    """The same patches, each image read, normalised and encoded whenever one is drawn."""
+
+    def __init__(self, items):
+        super().__init__([None] * len(items), PATCH, seed=1)
+        self.items = items
+
+    def __getitem__(self, index):
+        self.samples[index] = patches.load_samples(self.items[index : index + 1])[0]
+        return super().__getitem__(index)
+
+
+def rate(dataset, workers: int, least: int = 400) -> float:
+    """Patches a second, the first epoch (starting the workers) left out."""
+    loader = DataLoader(dataset, BATCH, num_workers=workers, persistent_workers=workers > 0)
+    for _ in loader:
+        pass
+    start, count = time.perf_counter(), 0
+    while count < least:
+        count += sum(len(image) for image, _ in loader)
+    return count / (time.perf_counter() - start)
+
+
+def main():
+    """Measure, print, write the record."""
+    torch.set_num_threads(1)
+    data = manifest.open_data("neurips-shaped")
+    items = data.split("train")
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        samples = patches.load_samples(items, folder=folder)
+        prepared = (time.perf_counter() - start) / len(items)
+        found = {"images": len(items), "seconds to prepare an image": prepared}
+        for workers in (0, 2):
+            kept = rate(patches.Patches(samples, PATCH, seed=1), workers)
+            anew = rate(Anew(items), workers, least=100)
+            found[f"{workers} workers"] = {"prepared": kept, "decoded anew": anew}
+            print(f"{workers} workers: {kept:.0f} patches a second, decoded anew {anew:.0f}")
+    record = {"benchmark": "loader", "patch": PATCH, "batch": BATCH, "data_hash": data.hash}
+    record |= {"commit": runs.commit(), "hardware": runs.hardware(), "rates": found}
+    runs.write_json(runs.ROOT / "records" / "bench-loader.json", record)
+
+
+if __name__ == "__main__":
+    main()
