@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from twodints_lib import course, presets, report, runs
+from twodints_lib import course, paper, presets, report, runs
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -129,3 +129,38 @@ def test_the_readmes_preset_table_is_the_records():
     rows = report.preset_rows(report.course_records())
     assert len(rows) >= 3  # the set-up, smoke and laptop
     assert report.markdown(report.PRESET_HEADER, rows) in (ROOT / "README.md").read_text()
+
+
+# Settings and sums that texts may name; everything else like 0.755 is a result.
+NO_RESULT = {"0.75", "0.033"}  # an IoU threshold to try; the spread of Table 4, checked below
+SCORES = ("mean_dice", "mean_f1", "modality_mean_f1")
+
+
+def recorded(content) -> set[str]:
+    """The headline scores of a record, to two and three digits."""
+    found = set()
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        if key in SCORES and value is not None:
+            found |= {f"{value:.2f}", f"{value:.3f}"}
+        elif isinstance(value, (dict, list)):
+            found |= recorded(value)
+    return found
+
+
+def quoted(text: str) -> list[str]:
+    """Decimals of two or three digits in prose; tables are compared with their records whole."""
+    prose = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+    return re.findall(r"(?<![\w.])0\.\d{2,3}(?![\w.])", prose)
+
+
+def test_a_quoted_result_is_the_papers_or_a_records():
+    known = {f"{r.dice:.3f}" for r in paper.ROWS} | {f"{r.f1:.3f}" for r in paper.TABLE_5}
+    for path in (ROOT / "records").glob("**/*.json"):
+        known |= recorded(runs.read_json(path))
+    prose = {"README.md": (ROOT / "README.md").read_text()}
+    prose |= {name: "\n".join(texts(name)) for name in BOOKS}
+    for name, text in prose.items():
+        assert not [n for n in quoted(text) if n not in known | NO_RESULT], name
+    assert quoted("| 0.123 |\nreaches 0.755 and 0.99, version 2.0.13") == ["0.755", "0.99"]
+    dice = [r.dice for r in paper.ROWS]
+    assert f"{max(dice) - min(dice):.3f}" == "0.033"
