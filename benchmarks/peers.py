@@ -66,8 +66,8 @@ def ours(data: str, out: Path, seconds: float, seed: int):
     """The U-Net with the ladder head, as many epochs as fit into the time."""
     start = time.perf_counter()
     epoch = _epoch_seconds(runs.begin("laptop", data, seed, **OURS))
-    # A sixth is left for reading, three validations and the choice of thresholds.
-    epochs = int((seconds * 5 / 6 - (time.perf_counter() - start)) / epoch)
+    # The estimate of an epoch has room for three validations and the choice of thresholds.
+    epochs = int((0.95 * seconds - (time.perf_counter() - start)) / epoch)
     later = {"val_start": int(0.7 * epochs), "val_every": max(1, int(0.15 * epochs))}
     setup = runs.begin("laptop", data, seed, patience=epochs, **OURS, **later)
     folder = train.train_network(setup, SPEC, epochs)
