@@ -106,6 +106,16 @@ def test_training_ends_after_so_many_steps(tiny_setup, tmp_path):
     assert len(taken) == 5
 
 
+def test_seconds_a_step_know_validations_and_a_cut_epoch():
+    record = {"settings": {"batch": 4, "max_steps": 7}, "metrics": {"training_images": 17}}
+    history = [  # 5 steps in the first epoch, 2 in the second
+        {"epoch": 1, "seconds": 50.0},
+        {"epoch": 2, "seconds": 9.0, "validation_seconds": 8.0},
+    ]
+    assert rows.step_seconds(history, record) == 0.5
+    assert rows.step_seconds(history[:1], record) == 10.0
+
+
 def record(row, seed, dice, hours=1.0):
     """A row's record with the given Dice for each image."""
     images_of = {f"i{k}": [d, 1 - d] for k, d in enumerate(dice)}

@@ -86,12 +86,15 @@ def test_scores(setup, run) -> dict:
 
 
 def step_seconds(history: list[dict], record: dict) -> float:
-    """Seconds of a training step without the validations, from the second epoch on."""
-    later = history[1:] or history
-    images = record["metrics"].get("training_images")
-    steps = -(-images // record["settings"]["batch"])
-    own = [r["seconds"] - (r.get("validation_seconds") or 0) for r in later]
-    return float(np.median(own)) / steps
+    """Median seconds of a training step without the validations, from the second epoch on."""
+    settings = record["settings"]
+    whole = -(-record["metrics"]["training_images"] // settings["batch"])
+    found = []
+    for row in history:
+        left = settings["max_steps"] - (row["epoch"] - 1) * whole  # of the last epoch, a part
+        steps = min(whole, left) if settings["max_steps"] else whole
+        found.append((row["seconds"] - (row.get("validation_seconds") or 0)) / steps)
+    return float(np.median(found[1:] or found))
 
 
 def modality_dice(per_image: list[dict]) -> dict[str, float]:
