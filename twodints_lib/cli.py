@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     keep.add_argument("name", help="its name from now on")
     keep.set_defaults(run=_keep)
 
+    diff = commands.add_parser("diff", help="lay two runs beside each other, image by image")
+    diff.add_argument("a", help="a run's folder, or a record")
+    diff.add_argument("b", help="another; differences are B minus A")
+    diff.add_argument("--json", action="store_true", help="print JSON instead of text")
+    diff.set_defaults(run=_diff)
+
     evaluate = commands.add_parser("evaluate", help="score label files by the challenge's F1")
     evaluate.add_argument("pred_dir")
     evaluate.add_argument("truth_dir")
@@ -133,7 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument(
         "--data", default="simulated", help="for cells: a data set's name or a folder"
     )
-    table.add_argument("--rows", help="for 3, 4, 5: how the names of scales begin, e.g. quarter")
+    table.add_argument(
+        "--rows", default="", help="for 3, 4, 5: beginning of a scale"
+    )
     table.add_argument("--save", help="for cells: write the numbers as a record to this file")
     table.set_defaults(run=_table)
     return parser
@@ -209,6 +217,13 @@ def _keep(args):
     print(pretrained.store(args.folder, args.name))
 
 
+def _diff(args):
+    from twodints_lib import compare
+
+    found = compare.compare(args.a, args.b)
+    print(json.dumps(found, indent=1) if args.json else compare.text(found))
+
+
 def _evaluate(args):
     from twodints_lib import evaluation
 
@@ -251,41 +266,11 @@ def _ceiling(args):
 
 
 def _table(args):
-    from twodints_lib import report, runs
+    from twodints_lib import report, tables
 
-    if args.name in ("3", "4", "5"):
-        from twodints_lib import tables
-
-        print(tables.show(args.name, args.rows or ""))
-        return 0
-    if args.name == "claims":
-        from twodints_lib import claims
-
-        print(report.markdown(claims.HEADER, claims.table(claims.settled())))
-        return 0
-    if args.name == "pretrained":
-        from twodints_lib import pretrained
-
-        print(report.markdown(pretrained.HEADER, pretrained.rows()))
-        return 0
-    if args.name == "presets":
-        print(report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records())))
-        return 0
-    if args.name in BENCHES:
-        header, rows = report.BENCH_TABLES[args.name]
-        record = runs.read_json(runs.ROOT / "records" / f"bench-{args.name}.json")
-        print(report.markdown(header, rows(record)))
-        return 0
-    if args.name == "cells":
-        setup = runs.begin("laptop", args.data, 2022)
-        statistics = report.measure_cells(setup.dataset)
-        print(report.text_table(report.CELL_HEADER, report.cell_rows(statistics)))
-        if args.save:
-            runs.write_json(args.save, runs.record(setup, {"table": "cells"}, statistics, 0))
-        return 0
-    rows = report.parameter_rows()
-    print(report.text_table(report.PARAMETER_HEADER, rows))
-    return 0 if all(row[-1] == "yes" for row in rows) else 1
+    print(tables.text(args.name, args.rows, args.data, args.save))
+    wrong = args.name == "parameters" and any(r[-1] != "yes" for r in report.parameter_rows())
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

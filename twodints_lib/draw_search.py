@@ -23,6 +23,9 @@ STYLES = {
 }
 
 
+MARKS = "osD^v"
+
+
 def style(name: str, index: int):
     """(colour, dash) of an operation."""
     return STYLES.get(name, (COLOURS[index % len(COLOURS)], (0, (2, 1, 1, 1))))
@@ -193,7 +196,7 @@ def points(groups: dict, xlabel: str, ylabel: str, diagonal: bool = False) -> Fi
     fig = Figure(figsize=(5, 4), layout="constrained")
     (ax,) = _axes(fig, 1)
     for i, (name, (x, y)) in enumerate(groups.items()):
-        ax.scatter(x, y, 22, COLOURS[i % 7], "osD^v"[i % 5], label=name)
+        ax.scatter(x, y, 22, COLOURS[i % 7], marker=MARKS[i % 5], label=name)
     if diagonal:
         top = max(max(np.max(x), np.max(y)) for x, y in groups.values())
         ax.plot([0, top], [0, top], color="k", linestyle=":", lw=1)

@@ -1,8 +1,9 @@
-"""Tables 3, 4 and 5 of the paper with our rows beside them, from the records of rows.py alone."""
+"""Tables 3, 4 and 5 of the paper with our rows beside them, from the records of rows.py alone; and
+every other table that `twodints table` prints."""
 
 import numpy as np
 
-from twodints_lib import paper, report, rows, runs
+from twodints_lib import claims, paper, pretrained, report, rows, runs
 from twodints_lib.errors import InputError
 
 OPEN = "not run"
@@ -127,3 +128,26 @@ def show(number: str, start: str = "") -> str:
         )
     texts = [report.text_table(header, make(f), f"Table {number}: {heading(f)}") for f in folders]
     return "\n\n".join(texts)
+
+
+def text(name: str, start: str = "", data: str = "simulated", save: str | None = None) -> str:
+    """A table by the name that the command knows it by; `start` and `data` as its options."""
+    if name in TABLES:
+        return show(name, start)
+    if name == "claims":
+        return report.markdown(claims.HEADER, claims.table(claims.settled()))
+    if name == "pretrained":
+        return report.markdown(pretrained.HEADER, pretrained.rows())
+    if name == "presets":
+        return report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records()))
+    if name in report.BENCH_TABLES:
+        header, make = report.BENCH_TABLES[name]
+        record = runs.read_json(runs.ROOT / "records" / f"bench-{name}.json")
+        return report.markdown(header, make(record))
+    if name == "parameters":
+        return report.text_table(report.PARAMETER_HEADER, report.parameter_rows())
+    setup = runs.begin("laptop", data, 2022)
+    statistics = report.measure_cells(setup.dataset)
+    if save:
+        runs.write_json(save, runs.record(setup, {"table": "cells"}, statistics, 0))
+    return report.text_table(report.CELL_HEADER, report.cell_rows(statistics))
