@@ -8,7 +8,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course test lab notebooks study bench bench-instances bench-peers bench-loader \
-	bench-errors lint format clean distclean
+	bench-errors sweep check-sweep lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,20 @@ bench-errors: setup  ## kinds of errors of trained rows: records/bench-errors.js
 	@$(BIN)/python benchmarks/errors.py --preset "$(if $(filter smoke,$(PRESET)),quarter,$(PRESET))" \
 		--data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))"
 
+sweep: setup .venv-sweep/ready  ## rows x seeds by Snakemake: PRESET=quarter DATA=micro4 ROWS=all SEEDS="1 2 3"
+	@.venv-sweep/bin/snakemake --cores $(or $(CORES),2) --nolock --keep-going --rerun-incomplete \
+		--rerun-triggers mtime --config \
+		preset="$(if $(filter smoke,$(PRESET)),quarter,$(PRESET))" \
+		data="$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \
+		rows="$(or $(ROWS),all)" seeds="$(or $(SEEDS),1 2 3)"
+
+check-sweep: setup .venv-sweep/ready  ## kill a sweep, start it again: records/check-sweep.json
+	@$(BIN)/python benchmarks/sweep_check.py
+
+.venv-sweep/ready: benchmarks/sweep.txt
+	@$(BIN)/python -m venv --clear .venv-sweep && \
+	.venv-sweep/bin/pip install --quiet -r benchmarks/sweep.txt && touch .venv-sweep/ready
+
 .venv-peers/ready: benchmarks/peers.txt
 	@$(BIN)/python -m venv --clear .venv-peers && \
 	.venv-peers/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") \
@@ -67,7 +81,7 @@ clean:  ## remove results and caches (data stay)
 		-prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments too
-	rm -rf .venv .venv-peers build *.egg-info
+	rm -rf .venv .venv-peers .venv-sweep .snakemake build *.egg-info
 
 # A .venv whose making was cut short, or of another Python, is made anew; an interrupted
 # installation goes on. torch comes first and alone: whatever asks for it later finds the

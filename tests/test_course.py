@@ -120,7 +120,7 @@ def test_a_failed_notebook_is_kept_under_a_name_that_says_so(
 
 
 def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
-    source = course.NOTEBOOKS / f"{NAMES[2]}.ipynb"
+    source = course.NOTEBOOKS / f"{NAMES[0]}.ipynb"
     executed = nbformat.read(source, as_version=4)
     extra = nbformat.v4.new_code_cell("seed = 3", metadata={"tags": ["injected-parameters"]})
     executed.cells.insert(3, extra)
@@ -132,13 +132,13 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     (home / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(course, "NOTEBOOKS", home)
     monkeypatch.setattr(runs, "ROOT", tmp_path)
-    record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[2]}]}
+    record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[0]}]}
     runs.write_json(done / "course.json", record)
     course.refresh(done)
     kept = tmp_path / "records" / "course-laptop-simulated.json"
     assert runs.read_json(kept) == record
-    runs.write_json(done / "run-02.json", record | {"a part": True})
-    course.refresh(done, ["02"])
+    runs.write_json(done / "run-00.json", record | {"a part": True})
+    course.refresh(done, ["00"])
     assert runs.read_json(kept) == record  # a part never replaces the whole
     again = nbformat.read(home / source.name, as_version=4)
     assert again == nbformat.read(source, as_version=4)

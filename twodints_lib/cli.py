@@ -139,9 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument(
         "--data", default="simulated", help="for cells: a data set's name or a folder"
     )
-    table.add_argument(
-        "--rows", default="", help="for 3, 4, 5: beginning of a scale"
-    )
+    table.add_argument("--rows", default="", help="for 3, 4, 5: beginning of a scale")
     table.add_argument("--save", help="for cells: write the numbers as a record to this file")
     table.set_defaults(run=_table)
     return parser

@@ -239,8 +239,8 @@ def refresh(folder, only=()):
 
     record = runs.read_json(Path(folder) / record_name(only))
     path = runs.ROOT / "records" / f"course-{record['preset']}-{record['data']}.json"
-    whole = path.is_file() and len(runs.read_json(path)["notebooks"]) == len(chosen([]))
-    if not (only and whole):
+    kept = runs.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
+    if not (only and kept[0]["notebook"].startswith("00")):
         runs.write_json(path, record)
     if (record["preset"], record["data"]) != ("laptop", "simulated"):
         return

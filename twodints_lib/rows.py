@@ -38,8 +38,10 @@ def setup_of(name: str, preset: str, data: str, seed: int, **given) -> runs.Setu
 
 
 def folder_of(setup: runs.Setup, steps: bool = False) -> Path:
-    """Where the records of a scale lie; a smoke run's are no result and stay among the runs."""
-    base = RECORDS if setup.preset.is_result else runs.runs_dir() / "rows"
+    """Where the records of a scale lie: the reproduction's own in the repository, others among the
+    runs."""
+    kept = setup.preset.name in ("quarter", "paper")
+    base = RECORDS if kept else runs.runs_dir() / "rows"
     capped = f"-{setup.preset.max_steps}-steps" if steps else ""
     return base / f"{setup.preset.name}-{setup.dataset.name}{capped}"
 
@@ -65,6 +67,7 @@ def run_row(name: str, preset: str, data: str, seed: int, say=print, **given) ->
         history = runs.read_json(run / "history.json")["history"]
         more = {"row": name, "step_seconds": step_seconds(history, record)}
         more |= {"modality_dice": modality_dice(record["metrics"]["per_image"])}
+        more |= {"curve": [{k: r[k] for k in ("epoch", "loss", "dice")} for r in history]}
         more |= {"test": test_scores(setup, run)} if tested(setup) else {}
         runs.write_json(path, slim(record) | more)
     parallel.agree(None)

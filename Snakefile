@@ -1,0 +1,51 @@
+# Rows of Table 4 x seeds, each by notebook 09 under papermill. `make sweep` runs it on this machine;
+# `snakemake --profile profiles/slurm` sends the same jobs to a cluster. A finished job is its
+# executed notebook and the row's record; neither is ever made twice.
+import os
+from pathlib import Path
+
+RUNS = os.environ.get("TWODINTS_RUNS") or "runs"
+PYTHON = config.get("python", ".venv/bin/python")
+PRESET, DATA = config.get("preset", "quarter"), config.get("data", "micro4")
+ROWS = config.get("rows", "all").split()
+if ROWS == ["all"]:
+    ROWS = [
+        "unet", "segresnet-nontrainable", "segresnet-deconv", "segresnet-pixelshuffle",
+        "dints-0.5-8", "dints-1-8", "dints-1-8-384", "dints-1-12", "dints-1-8-six",
+    ]
+SEEDS = str(config.get("seeds", "1 2 3")).split()
+SCALE = f"{PRESET}-{Path(DATA).name}"
+OUT = f"{RUNS}/sweep/{SCALE}"
+STEPS = f"-p max_steps {config['max_steps']}" if "max_steps" in config else ""
+
+
+rule all:
+    input:
+        expand(OUT + "/{row}-seed-{seed}/09_one_row.ipynb", row=ROWS, seed=SEEDS),
+
+
+rule row:
+    output:
+        OUT + "/{row}-seed-{seed}/09_one_row.ipynb",
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=config.get("minutes", 240),
+    shell:
+        "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} {PYTHON} -m twodints_lib.cli run "
+        "--only 09 --preset {PRESET} --data '{DATA}' -p row {wildcards.row} -p seed {wildcards.seed} "
+        "{STEPS} --out $(dirname {output})"
+
+
+def gather():
+    """One table of what there is; rows that are missing say so."""
+    shell("{PYTHON} -m twodints_lib.cli table 4 --rows {SCALE} > {OUT}/table-4.txt || true")
+    print(f"table: {OUT}/table-4.txt")
+
+
+onsuccess:
+    gather()
+
+
+onerror:
+    gather()
