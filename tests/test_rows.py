@@ -258,3 +258,13 @@ def test_table_5_is_scored_on_the_tuning_set(shaped, own_runs, smallest):
     test = runs.read_json(path)["test"]
     assert set(test["images"]) == {i.name for i in shaped.items if i.split == "test"}
     assert path.parent.name.endswith("-1-steps")
+
+
+def test_a_sweep_runs_every_row_and_its_profile_can_be_read():
+    import yaml
+
+    text = (runs.ROOT / "Snakefile").read_text()
+    assert all(f'"{row.name}"' in text for row in paper.ROWS)
+    profile = yaml.safe_load((runs.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+    assert profile["executor"] == "slurm" and profile["keep-going"]
+    assert set(profile["set-resources"]) == {"row"} and "rule row:" in text
