@@ -134,8 +134,9 @@ def metric_cases() -> dict:
             cases = {name: [sys.executable, __file__] for name in ways}
             if PEERS_PYTHON.is_file() and size < 8192:  # dense matrices: over 13 GB at 8192
                 peer = [str(PEERS_PYTHON), str(HERE / "peer_metrics.py")]
-                slow = ("torchmetrics", "panoptica") if size < 2048 else ()
-                names = ("stardist.matching", "cellpose.metrics", "cellseg-metrics", *slow)
+                # Matrices of cells by pixels: out of memory beyond 1024 pixels.
+                slow = ("cellseg-metrics", "torchmetrics", "panoptica") if size < 2048 else ()
+                names = ("stardist.matching", "cellpose.metrics", *slow)
                 cases |= dict.fromkeys(names, peer)
             for name, command in cases.items():
                 done = subprocess.run(
