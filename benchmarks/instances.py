@@ -9,7 +9,6 @@ Writes records/bench-instances.json.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from measuring import high_water, measure
 
 from twodints_lib import (
     challenge,
@@ -110,19 +110,6 @@ WAYS = {
 }
 
 
-def measure(call, truth, pred) -> dict:
-    """CPU seconds (median where short), matched pairs, and MiB of added peak memory."""
-    call(truth[:256, :256], pred[:256, :256])  # imports and first calls
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    times, start = [], time.perf_counter()
-    while not times or (time.perf_counter() - start < 3 and len(times) < 9):
-        begun = time.process_time()
-        tp = call(truth, pred)
-        times.append(time.process_time() - begun)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"cpu_seconds": float(np.median(times)), "added_mib": peak / 1024, "tp": int(tp)}
-
-
 def metric_cases() -> dict:
     """{size: {way: measure()}}; a peer that is not installed or runs out of memory says so."""
     found = {}
@@ -207,8 +194,7 @@ def _large_step(step, model, size, image, truth, found):
     else:
         result = evaluation.evaluate(found, truth, evaluation.Rules(compat="neurips22"))
         told = {"f1": result["mean_f1"]}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps(told | {"peak_gib": round(peak, 2)}))
+    print(json.dumps(told | {"peak_gib": round(high_water() / 2**20, 2)}))
 
 
 def one_image(folder=None, repeats: int = 5) -> dict:

@@ -1,11 +1,10 @@
 """One peer's instance metric on one pair: peer_metrics.py NAME PAIR.npy. Runs in .venv-peers."""
 
 import json
-import resource
 import sys
-import time
 
 import numpy as np
+from measuring import measure
 
 
 def stardist(truth, pred):
@@ -62,14 +61,4 @@ WAYS = {
     "panoptica": panoptica,
 }
 name, pair = sys.argv[1], np.load(sys.argv[2])
-call = WAYS[name]
-call(pair[0][:256, :256], pair[1][:256, :256])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-times, start = [], time.perf_counter()
-while not times or (time.perf_counter() - start < 3 and len(times) < 9):
-    begun = time.process_time()
-    tp = call(*pair)
-    times.append(time.process_time() - begun)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-found = {"cpu_seconds": float(np.median(times)), "added_mib": peak / 1024, "tp": int(tp)}
-print(json.dumps(found))
+print(json.dumps(measure(WAYS[name], *pair)))

@@ -10,11 +10,11 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from measuring import high_water
 from monai.losses import DiceCELoss
 from monai.networks.nets.dints import DiNTS, TopologySearch
 
@@ -171,12 +171,6 @@ def measure_peak(what: str):
     before = high_water()
     call()
     print((high_water() - before) / 1024)
-
-
-def high_water() -> int:
-    """Peak resident memory of this process in KiB (Linux: getrusage also counts its parent's)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def memory_model() -> list[dict]:

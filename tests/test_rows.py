@@ -29,6 +29,12 @@ from twodints_lib import (
 from twodints_lib.errors import InputError
 
 
+@pytest.fixture(autouse=True)
+def the_preset_named_here(monkeypatch):
+    """`make test` sets one for the notebooks."""
+    monkeypatch.delenv("TWODINTS_PRESET", raising=False)
+
+
 @pytest.mark.parametrize("row", paper.ROWS, ids=lambda r: r.name)
 def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
     setup = rows.setup_of(row.name, "paper", str(tiny_folder), 1)

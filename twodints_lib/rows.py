@@ -6,6 +6,7 @@ supernet's own (Table 3 counts it), so a DiNTS row is a supernet trained the pap
 Every row and seed leaves one record; a row that has one is not run again.
 """
 
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def difference(ours: list[dict], theirs: list[dict], score=0, part="metrics") ->
 def run_rows(names: list[str], preset: str, data: str, given: dict[str, str], say=print):
     """Rows of Table 4 by name, or "all", with the texts of -p options; in several processes where
     torchrun or accelerate started some."""
+    os.environ.pop("TWODINTS_PRESET", None)  # the preset asked for here must win
     parallel.start()
     say = say if parallel.rank() == 0 else lambda _: None
     kinds = {f.name: f.type for f in fields(presets.Preset)} | {"seed": int}

@@ -6,6 +6,7 @@ there with a margin around the tile; where a cell comes near the margin's rim th
 again with a wider margin. Memory grows with a tile, not with the image; the maps are on disk.
 """
 
+import mmap
 import tempfile
 
 import numpy as np
@@ -53,9 +54,16 @@ def maps_on_disk(predict, read, shape, patch: int, overlap: float, channels: int
     for number, (first, last, start, stop) in enumerate(todo, 1):
         found = predict(read(first, last))
         maps[:, start:stop] = found[:, start - first : stop - first]
+        leave_to_disk(maps)
         if say:
             say(f"maps: {stop} of {height} rows ({number}/{len(todo)})")
     return maps
+
+
+def leave_to_disk(maps):
+    """Take the pages of a memory map out of memory; they come back from its file when read."""
+    if isinstance(maps.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        maps.base.madvise(mmap.MADV_DONTNEED)
 
 
 def decode(maps, decoder, tile: int = TILE, margin: int = MARGIN, say=None) -> np.ndarray:
@@ -69,6 +77,7 @@ def decode(maps, decoder, tile: int = TILE, margin: int = MARGIN, say=None) -> n
             count += 1
             inside = labels[box]
             inside[mask & (inside == 0)] = count
+        leave_to_disk(maps)
         if say and len(corners) > 1:
             say(f"cells: {count} in {number} of {len(corners)} tiles")
     return labels
