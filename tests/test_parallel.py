@@ -11,9 +11,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODES = ("paper", "dints")
 SCRIPT = """
-import json, sys
+import atexit, json, os, sys
+from pathlib import Path
 from twodints_lib import manifest, parallel, presets, runs, search, train
 
+def threads():
+    return [t.read_text().strip() for t in Path("/proc/self/task").glob("*/comm")]
+
+def last():  # registered first, so called last
+    Path(f"{sys.argv[2]}-{os.environ.get('RANK', 0)}.threads").write_text(" ".join(threads()))
+
+atexit.register(last)
 parallel.start()
 values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 3, "workers": 0}
 preset = presets.load("smoke", search_epochs=4, **values)
@@ -58,13 +66,22 @@ def trained(tmp_path, data, processes):
     env.pop("TWODINTS_PRESET", None)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(Path(f"{out}-{rank}.json").read_text()) for rank in range(processes)]
+    return [
+        json.loads(Path(f"{out}-{rank}.json").read_text())
+        | {"threads": Path(f"{out}-{rank}.threads").read_text()}
+        for rank in range(processes)
+    ]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory, tiny_folder):
     folder = tmp_path_factory.mktemp("processes")
     return [*trained(folder, tiny_folder, 1), *trained(folder, tiny_folder, 2)]
+
+
+def test_no_thread_of_the_process_group_outlives_it(found):
+    """One that did would abort the process at its exit, now and then, with all its work done."""
+    assert not [f["threads"] for f in found if "gloo" in f["threads"]]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -6,6 +6,7 @@ and alphas in turn and sampled paths leave parameters without gradient, which th
 """
 
 import atexit
+import importlib
 import os
 from datetime import timedelta
 
@@ -20,6 +21,9 @@ def start():
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
+    # its functions take the group of their import as a default: imported later, as optimizers do,
+    # it would keep the group alive, and a worker of gloo that still runs at the exit aborts
+    importlib.import_module("torch.distributed.nn")
     distributed.init_process_group(backend, timeout=timedelta(hours=12))  # others wait for scores
     atexit.register(distributed.destroy_process_group)
 
