@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from twodints_lib import course, paper, presets, report, runs
+from twodints_lib import claims, course, paper, presets, report, runs, tables
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -123,6 +123,13 @@ def test_the_readmes_benchmarks_are_the_records(name):
     header, rows = report.BENCH_TABLES[name]
     record = runs.read_json(ROOT / "records" / f"bench-{name}.json")
     assert report.markdown(header, rows(record)) in (ROOT / "README.md").read_text()
+
+
+def test_the_readmes_rows_are_the_records():
+    rows = [row[:7] for row in tables.table_4(claims.SCALE)]
+    text = (ROOT / "README.md").read_text()
+    assert report.markdown(tables.HEADER_4[:7], rows) in text
+    assert tables.heading(claims.SCALE) in text
 
 
 def test_the_readmes_preset_table_is_the_records():

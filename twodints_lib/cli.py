@@ -7,7 +7,7 @@ import sys
 from twodints_lib import __version__
 from twodints_lib.errors import InputError
 
-BENCHES = ("search", "instances", "peers")  # records/bench-<name>.json
+BENCHES = ("search", "instances", "loader", "peers")  # records/bench-<name>.json
 TABLES = ("3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", *BENCHES)
 
 

@@ -174,9 +174,22 @@ def metric_rows(record: dict) -> list[tuple]:
     return rows
 
 
+LOADER_HEADER = ("patches a second", "images prepared once", "decoded anew")
+
+
+def loader_rows(record: dict) -> list[tuple]:
+    """README's table of the loader, from records/bench-loader.json."""
+    return [
+        (workers, f"{rate['prepared']:.0f}", f"{rate['decoded anew']:.0f}")
+        for workers, rate in record["rates"].items()
+        if workers.endswith("workers")
+    ]
+
+
 BENCH_TABLES = {
     "search": (BENCH_HEADER, bench_rows),
     "instances": (METRIC_HEADER, metric_rows),
+    "loader": (LOADER_HEADER, loader_rows),
     "peers": (PEER_HEADER, peer_rows),
 }
 
