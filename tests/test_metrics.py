@@ -67,11 +67,12 @@ def test_counts_equal_a_brute_force(seed):
         assert (row["n_true"], row["n_pred"], row["tp"]) == brute_force(truth, pred, threshold)
 
 
-def test_overlaps_do_not_depend_on_the_block(monkeypatch):
+@pytest.mark.parametrize("block", [100, 60])  # a table of 9 x 9 ids fits into the first only
+def test_overlaps_do_not_depend_on_the_block(monkeypatch, block):
     rng = np.random.default_rng(1)
     truth, pred = (rng.integers(0, 9, (50, 40)).repeat(3, 0) for _ in range(2))
     whole = metrics.overlap_table(truth, pred)
-    monkeypatch.setattr(metrics, "BLOCK", 100)
+    monkeypatch.setattr(metrics, "BLOCK", block)
     for a, b in zip(whole, metrics.overlap_table(truth, pred), strict=True):
         np.testing.assert_array_equal(a, b)
     assert whole[2].sum() == truth.size

@@ -28,22 +28,28 @@ def overlap_table(truth, pred) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     and memory grow with pixels and never with cells squared.
     """
     rows = max(1, BLOCK // max(1, truth.shape[1]))
-    keys, counts = [], []
+    found = []
     for top in range(0, truth.shape[0], rows):
-        block = truth[top : top + rows].astype(np.uint64).ravel() << np.uint64(32)
-        block |= pred[top : top + rows].astype(np.uint64).ravel()
-        starts = np.concatenate([[0], np.flatnonzero(block[1:] != block[:-1]) + 1])
-        lengths = np.diff(np.append(starts, block.size))
-        unique, index = np.unique(block[starts], return_inverse=True)
-        keys.append(unique)
-        counts.append(np.bincount(index, lengths))
-    unique, index = np.unique(np.concatenate(keys), return_inverse=True)
-    pixels = np.bincount(index, np.concatenate(counts)).astype(np.int64)
-    return (
-        (unique >> np.uint64(32)).astype(np.int64),
-        (unique & 0xFFFFFFFF).astype(np.int64),
-        pixels,
-    )
+        t, p = (labels[top : top + rows].ravel() for labels in (truth, pred))
+        begins = np.ones(t.size, bool)
+        np.not_equal(t[1:], t[:-1], out=begins[1:])
+        begins[1:] |= p[1:] != p[:-1]
+        starts = np.flatnonzero(begins)
+        found.append(_count(t[starts], p[starts], np.diff(starts, append=t.size)))
+    return found[0] if len(found) == 1 else _count(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _count(a, b, pixels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs (a, b), each once and in order, with the sum of their pixels."""
+    width = int(b.max(initial=0)) + 1
+    if (int(a.max(initial=0)) + 1) * width <= BLOCK:  # few cells: a small table beats sorting
+        sums = np.bincount(a.astype(np.int64) * width + b.astype(np.int64), pixels)
+        keys = np.flatnonzero(sums > 0)
+        return keys // width, keys % width, sums[keys].astype(np.int64)
+    keys = a.astype(np.uint64) << np.uint64(32) | b.astype(np.uint64)
+    keys, index = np.unique(keys, return_inverse=True)
+    sums = np.bincount(index, pixels).astype(np.int64)
+    return (keys >> np.uint64(32)).astype(np.int64), (keys & 0xFFFFFFFF).astype(np.int64), sums
 
 
 def frame_ids(labels, width: int = FRAME) -> np.ndarray:
@@ -166,20 +172,21 @@ def score_image(truth, pred, threshold: float = 0.5) -> dict:
     }
 
 
-def tiles(truth, pred) -> list[tuple]:
-    """The image, or from 25 megapixels on its 2000-pixel tiles, as the challenge scores it."""
+def tiles(truth, pred):
+    """The image, or from 25 megapixels on its 2000-pixel tiles, as the challenge scores it: edge
+    tiles are filled up with background, one at a time."""
     if truth.size < TILED_FROM:
-        return [(truth, pred)]
-    return list(zip(_tiles(truth), _tiles(pred), strict=True))
+        yield truth, pred
+        return
+    for top in range(0, truth.shape[0], TILE):
+        for left in range(0, truth.shape[1], TILE):
+            yield tuple(_tile(labels, top, left) for labels in (truth, pred))
 
 
-def _tiles(labels):
-    height, width = (-(-n // TILE) * TILE for n in labels.shape)
-    padding = [(0, height - labels.shape[0]), (0, width - labels.shape[1])]
-    padded = np.pad(labels, padding)
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            yield padded[top : top + TILE, left : left + TILE]
+def _tile(labels, top: int, left: int) -> np.ndarray:
+    tile = labels[top : top + TILE, left : left + TILE]
+    missing = [(0, TILE - n) for n in tile.shape]
+    return np.pad(tile, missing) if tile.shape != (TILE, TILE) else tile
 
 
 def summarise(rows: list[dict]) -> dict:
