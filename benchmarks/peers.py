@@ -5,7 +5,8 @@ same wall time with the same number of threads, scored on the same validation im
 
 Each peer runs in a process of its own with its own recommended settings, leaves its labels in
 runs/peers-.../<peer>/ and is not run again once they are there. The scores go to
-records/bench-peers.json; `--score` alone writes it anew. The peers' environment is .venv-peers.
+records/bench-peers.json, with other than 1 thread to records/bench-peers-N-threads.json; `--score`
+alone writes it anew. The peers' environment is .venv-peers.
 """
 
 import argparse
@@ -159,7 +160,9 @@ def main():
     record |= {"seconds_each": args.seconds, "threads": args.threads, "seed": args.seed}
     record |= {"commit": runs.commit(), "hardware": runs.hardware()}
     found = score(args.data, folder)
-    runs.write_json(runs.ROOT / "records" / "bench-peers.json", record | {"peers": found})
+    suffix = "" if args.threads == 1 else f"-{args.threads}-threads"
+    path = runs.ROOT / "records" / f"bench-peers{suffix}.json"
+    runs.write_json(path, record | {"peers": found})
     for name, s in sorted(found.items(), key=lambda kv: -kv[1]["modality_mean_f1"]):
         print(f"{name:32} F1 over modalities {s['modality_mean_f1']:.3f}, {s['seconds']:.0f} s")
 
