@@ -236,6 +236,7 @@ def refresh(folder, only=()):
     The record of a part never replaces that of a whole course.
     """
     import nbformat
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     record = runs.read_json(Path(folder) / record_name(only))
     path = runs.ROOT / "records" / f"course-{record['preset']}-{record['data']}.json"
@@ -246,6 +247,7 @@ def refresh(folder, only=()):
         return
     for path in (Path(folder) / f"{n['notebook']}.ipynb" for n in record["notebooks"]):
         book = nbformat.read(path, as_version=4)
+        book, _ = CoalesceStreamsPreprocessor().preprocess(book, {})  # one output, not one a line
         source = nbformat.read(NOTEBOOKS / path.name, as_version=4)
         kept = [c for c in book.cells if "injected-parameters" not in c.metadata.get("tags", [])]
         for count, cell in enumerate((c for c in kept if c.cell_type == "code"), 1):
