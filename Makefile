@@ -39,7 +39,7 @@ bench-instances: setup  ## the metric, tiles and a prediction, timed: records/be
 
 bench-peers: setup .venv-peers/ready  ## ours, StarDist, Cellpose, Otsu: SECONDS each (default 1200)
 	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \
-		--seconds $(or $(SECONDS),1200) --threads $(or $(THREADS),1)
+		--seconds $(or $(SECONDS),1200) --threads $(or $(THREADS),2)
 
 bench-loader: setup  ## patches a second of the loader: records/bench-loader.json
 	@$(BIN)/twodints data make neurips-shaped && $(BIN)/python benchmarks/loader.py
