@@ -18,7 +18,8 @@ from twodints_lib.errors import InputError
 
 FRAME = 2  # pixels
 TILED_FROM, TILE = 25_000_000, 2000  # pixels in all, pixels a side
-BLOCK = 1_000_000  # pixels looked at together: memory stays flat on whole slides
+BLOCK = 1_000_000  # pixels counted together: memory stays flat on whole slides
+CACHE = 2**16  # pixels whose runs are looked for together: what a core's own cache holds
 
 
 def overlap_table(truth, pred) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -27,25 +28,37 @@ def overlap_table(truth, pred) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Id 0 is background and is kept. Runs of equal pairs are counted rather than pixels, so time
     and memory grow with pixels and never with cells squared.
     """
-    rows = max(1, BLOCK // max(1, truth.shape[1]))
-    found = []
-    for top in range(0, truth.shape[0], rows):
-        t, p = (labels[top : top + rows].ravel() for labels in (truth, pred))
-        begins = np.ones(t.size, bool)
-        np.not_equal(t[1:], t[:-1], out=begins[1:])
-        begins[1:] |= p[1:] != p[:-1]
-        starts = np.flatnonzero(begins)
-        found.append(_count(t[starts], p[starts], np.diff(starts, append=t.size)))
+    width = int(pred.max(initial=0)) + 1
+    size = (int(truth.max(initial=0)) + 1) * width
+    if size <= BLOCK:  # few cells: a small table beats sorting
+        table = np.zeros(size, np.int64)
+        for t, p, pixels in (_runs(*strip) for strip in _strips(truth, pred, CACHE)):
+            np.add.at(table, t.astype(np.int64) * width + p.astype(np.int64), pixels)
+        keys = np.flatnonzero(table)
+        return keys // width, keys % width, table[keys]
+    found = [_count(*_runs(*strip)) for strip in _strips(truth, pred, BLOCK)]
     return found[0] if len(found) == 1 else _count(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _strips(truth, pred, pixels: int):
+    """Both images in strips of whole rows, about so many pixels each."""
+    rows = max(1, pixels // max(1, truth.shape[1]))
+    for top in range(0, truth.shape[0], rows):
+        yield truth[top : top + rows], pred[top : top + rows]
+
+
+def _runs(truth, pred) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Runs of equal pairs along the rows: truth id, prediction id and pixels of each."""
+    t, p = truth.ravel(), pred.ravel()
+    begins = np.ones(t.size, bool)
+    np.not_equal(t[1:], t[:-1], out=begins[1:])
+    begins[1:] |= p[1:] != p[:-1]
+    starts = np.flatnonzero(begins)
+    return t[starts], p[starts], np.diff(starts, append=t.size)
 
 
 def _count(a, b, pixels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pairs (a, b), each once and in order, with the sum of their pixels."""
-    width = int(b.max(initial=0)) + 1
-    if (int(a.max(initial=0)) + 1) * width <= BLOCK:  # few cells: a small table beats sorting
-        sums = np.bincount(a.astype(np.int64) * width + b.astype(np.int64), pixels)
-        keys = np.flatnonzero(sums > 0)
-        return keys // width, keys % width, sums[keys].astype(np.int64)
     keys = a.astype(np.uint64) << np.uint64(32) | b.astype(np.uint64)
     keys, index = np.unique(keys, return_inverse=True)
     sums = np.bincount(index, pixels).astype(np.int64)

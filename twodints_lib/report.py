@@ -103,7 +103,7 @@ def preset_rows(records: list[dict]) -> list[tuple]:
         trained = sum(float(n["row"]["seconds"]) for n in r["networks"])
         minutes = max(sum(n["seconds"] for n in r["notebooks"]), trained) / 60
         part = [n["notebook"][:2] for n in r["notebooks"]]
-        data = r["data"] if part[0] == "00" else f"{r['data']}, notebook {' '.join(part)} alone"
+        data = r["data"] if part[0] == "00" else f"{r['data']}, notebooks {', '.join(part)}"
         rows.append((r["preset"], data, f"{minutes:.1f}", f"{peak:.1f} GB", score))
     return rows
 
