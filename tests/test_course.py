@@ -1,6 +1,7 @@
 """The course as a whole, run by papermill with the smoke preset, and what bad calls get."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from twodints_lib import cli, course, runs
+from twodints_lib import cli, course, runs, train
 
 MICRO4 = Path(__file__).parents[2] / "shared" / "data" / "micro4"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -117,6 +118,14 @@ def test_a_failed_notebook_is_kept_under_a_name_that_says_so(
     assert [p.name for p in out.glob("*.ipynb")] == ["00_broken.failed.ipynb"]
     assert "before" in (out / "00_broken.failed.ipynb").read_text()
     assert not (out / "course.json").exists()
+
+
+def test_a_network_of_a_benchmark_is_not_among_the_courses(tiny_setup):
+    spec, quiet = {"kind": "unet"}, lambda _: None
+    other = dataclasses.replace(tiny_setup.preset, learning_rate=1e-4)
+    for preset in (tiny_setup.preset, other):
+        train.train_network(dataclasses.replace(tiny_setup, preset=preset), spec, 1, say=quiet)
+    assert len(course._networks(tiny_setup)) == 1
 
 
 def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):

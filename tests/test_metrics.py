@@ -73,6 +73,7 @@ def test_overlaps_do_not_depend_on_the_block(monkeypatch, block):
     truth, pred = (rng.integers(0, 9, (50, 40)).repeat(3, 0) for _ in range(2))
     whole = metrics.overlap_table(truth, pred)
     monkeypatch.setattr(metrics, "BLOCK", block)
+    monkeypatch.setattr(metrics, "CACHE", 90)  # two rows at a time
     for a, b in zip(whole, metrics.overlap_table(truth, pred), strict=True):
         np.testing.assert_array_equal(a, b)
     assert whole[2].sum() == truth.size

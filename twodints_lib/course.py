@@ -13,6 +13,7 @@ from twodints_lib import presets, report, runs, search, space
 from twodints_lib.errors import InputError
 
 NOTEBOOKS = runs.ROOT / "notebooks"
+RECIPE = ("learning_rate", "schedule", "precision")  # what no notebook changes by itself
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -191,6 +192,8 @@ def _networks(setup) -> list[dict]:
         r = runs.read_json(path)
         same = (r["preset"], r["data_hash"], r["seed"])
         if same != (setup.preset.name, setup.dataset.hash, setup.seed):
+            continue
+        if any(r["settings"][k] != getattr(setup.preset, k) for k in RECIPE):  # of a benchmark
             continue
         scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
         scores.pop("representations", None)

@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 
 from twodints_lib import parallel, pretrained, recipes, runs, space, tiles
 from twodints_lib.errors import InputError
-from twodints_lib.images import read_pages, scaled, to_8_bit
+from twodints_lib.images import IMAGE_SUFFIXES, read_pages, scaled, to_8_bit
 from twodints_lib.metrics import score_image, summarise
 from twodints_lib.representations import HEADS, decode_grown
 
@@ -209,8 +209,6 @@ def segment_files(paths, out, model=None, grow=False, flips=False, say=print) ->
 
 def list_images(paths) -> list[Path]:
     """Image files, with every folder replaced by the images in it."""
-    from twodints_lib.images import IMAGE_SUFFIXES
-
     found = []
     for path in map(Path, paths):
         if path.is_dir():
