@@ -71,6 +71,21 @@ def test_the_papers_own_sums_are_done(found):
     assert status(ledger["images"], sizes=[297, 203]) == claims.INCONSISTENT
 
 
+def test_the_leader_is_compared_with_all_others(tmp_path, monkeypatch):
+    claim = {c["id"]: c for c in claims.load()}["deconv"]
+    for other, expected in ((0.1, claims.SMALLER), (0.9, claims.AGAINST)):
+        for row, dice in (
+            (claim["first"], 0.5),
+            (claim["others"][0], 0.1),
+            (claim["others"][1], other),
+        ):
+            for seed in (1, 2):
+                content = record(row, seed, [dice, dice])
+                runs.write_json(tmp_path / str(other) / f"{row}-seed-{seed}.json", content)
+        monkeypatch.setattr(claims, "SCALE", tmp_path / str(other))
+        assert status(claim) == expected
+
+
 def record(row, seed, dice, step=0.1):
     images_of = {f"i{k}": [d, d] for k, d in enumerate(dice)}
     mean = sum(dice) / len(dice)

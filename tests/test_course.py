@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
+from nbclient.exceptions import DeadKernelError
 
 from twodints_lib import cli, course, runs, train
 
@@ -88,6 +90,7 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
      (["-p", "seed", "-3"], "seed"), (["--only", "05", "-p", "patch", "50"], "patch"),
      (["-p", "arch_rate", "-1"], "arch_rate"),
      (["--only", "02", "-p", "baseline_epochs", "3"], "baseline_epochs"),
+     (["--only", "05", "-p", "channel_mul", "100"], "channel_mul"),
      (["--only", "03", "-p", "patch", "40"], "patch")],
     ids=lambda a: " ".join(a) if isinstance(a, list) else "",
 )  # fmt: skip
@@ -118,6 +121,27 @@ def test_a_failed_notebook_is_kept_under_a_name_that_says_so(
     assert [p.name for p in out.glob("*.ipynb")] == ["00_broken.failed.ipynb"]
     assert "before" in (out / "00_broken.failed.ipynb").read_text()
     assert not (out / "course.json").exists()
+
+
+def test_a_kernel_that_dies_leaves_its_copy_and_one_sentence(
+    tmp_path, monkeypatch, own_runs, capsys
+):
+    def dies(source, partial, **more):
+        shutil.copy(source, partial)
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr(papermill, "execute_notebook", dies)
+    out = tmp_path / "out"
+    assert cli.main(["run", "--only", "00", "--out", str(out)]) == 2
+    assert "kernel died" in capsys.readouterr().err
+    assert [p.name for p in out.glob("*.ipynb")] == ["00_start_here.failed.ipynb"]
+
+
+def test_a_name_wins_over_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "simulated").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (job,) = course.plan(course.chosen(["00"]), "smoke", "simulated", {}).values()
+    assert job["data"] == "simulated"
 
 
 def test_a_network_of_a_benchmark_is_not_among_the_courses(tiny_setup):

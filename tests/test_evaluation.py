@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from test_metrics import COLUMNS, GOLDEN
 
-from twodints_lib import cli, evaluation
+from twodints_lib import cli, evaluation, metrics
 from twodints_lib.errors import InputError
 from twodints_lib.evaluation import Rules
 
@@ -153,9 +153,45 @@ def test_conventions_differ_only_where_they_say():
     missed = image((5, 5, 10, 10)), nothing
     assert evaluation.score(*missed)["fn"] == 1
     assert evaluation.score(*missed, Rules(compat="neurips22"))["fn"] == 0
-    for bad in ({"compat": "coco"}, {"thresholds": ()}, {"thresholds": (0.0,)}):
+    with pytest.raises(InputError, match="frame=100"):
+        evaluation.score(*missed, Rules(frame=100))
+    for bad in ({"compat": "coco"}, {"thresholds": ()}, {"thresholds": (0.0,)}, {"frame": -1}):
         with pytest.raises(InputError):
             Rules(**bad)
+
+
+def test_compat_counts_no_missed_cell_in_a_tile_without_predictions():
+    truth = np.zeros((5000, 5000), np.uint16)  # nine tiles of 2000 pixels, the last ones padded
+    truth[100:120, 100:120], truth[3000:3020, 3000:3020] = 1, 2
+    pred = truth * (truth == 1)
+    script = evaluation.score(truth, pred, Rules(compat="neurips22"))
+    assert (script["n_true"], script["tp"], script["fn"]) == (2, 1, 0)
+    assert evaluation.score(truth, pred)["fn"] == 1
+
+
+def test_compat_rounds_as_the_script_does():
+    found = [metrics.Overlaps(*_diagonal(tp, n, m)) for tp, n, m in ((2, 5, 123), (7, 20, 160))]
+    rules = Rules(compat="neurips22")
+    rows = [evaluation._counts([part], 0.5, rules) for part in found]
+    assert rows[0]["f1"] == 0.0313 and rows[1]["precision"] == 0.0438
+
+
+def _diagonal(tp, n, m):
+    """n true and m found cells of 10 pixels, the first tp of them the same."""
+    same = np.arange(tp)
+    sides = (np.arange(n), np.arange(m), np.full(n, 10), np.full(m, 10))
+    return *sides, np.ones(n, bool), np.ones(m, bool), (same, same), np.full(tp, 10)
+
+
+def test_every_threshold_has_its_aggregates():
+    truth = image((5, 5, 10, 10), (30, 30, 12, 12))
+    rows = [{"name": "a", "modality": "DIC"} | evaluation.score(truth, truth, Rules((0.5, 0.9)))]
+    empty = {"name": "b", "modality": "DIC"} | evaluation.score(image(), image(), Rules((0.5, 0.9)))
+    found = evaluation.summarise([*rows, empty])["thresholds"]
+    assert set(found) == {"0.5", "0.9"} and found["0.9"]["mean"]["pq"] == 1
+    assert (
+        evaluation.summarise([empty])["pooled_f1"] == evaluation.summarise([empty])["mean_f1"] == 1
+    )
 
 
 @pytest.fixture
@@ -187,7 +223,17 @@ def test_the_command_gives_json_and_csv(folders, capsys, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 6 and {r["threshold"] for r in rows} == {"0.5", "0.75"}
     assert cli.main(command) == 2  # nothing is overwritten
-    assert "exists" in capsys.readouterr().err
+    assert "new file" in capsys.readouterr().err
+    assert cli.main([*command[:-1], str(tmp_path / "nowhere" / "a.csv")]) == 2
+
+
+def test_files_that_are_no_labels_or_two_of_one_name(folders, capsys):
+    pred, truth = folders
+    (pred / "._a_label.tiff").write_bytes(b"left by a file manager")
+    assert cli.main(["evaluate", str(pred), str(truth)]) == 0
+    (pred / "a.tif").write_bytes((pred / "a_label.tiff").read_bytes())
+    assert cli.main(["evaluate", str(pred), str(truth)]) == 2
+    assert "same name" in capsys.readouterr().err
 
 
 def test_compat_passes_over_missing_predictions(folders, capsys):

@@ -58,6 +58,28 @@ def test_channels_first_are_moved_last(tmp_path):
     np.testing.assert_array_equal(images.read_image(tmp_path / "c.tif"), np.moveaxis(planes, 0, -1))
 
 
+def test_samples_stored_plane_by_plane_are_one_image(tmp_path):
+    planes = RNG.integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    how = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "p.tif", planes, **how)
+    np.testing.assert_array_equal(images.read_image(tmp_path / "p.tif"), np.moveaxis(planes, 0, -1))
+
+
+def test_pages_of_different_sizes_are_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "two.tif") as file:
+        file.write(np.zeros((64, 80), np.uint8))
+        file.write(np.zeros((32, 40), np.uint8))
+    with pytest.raises(InputError, match="two.tif.*different sizes"):
+        images.read_pages(tmp_path / "two.tif")
+
+
+def test_one_bit_files_are_read(tmp_path):
+    mask = RNG.random((20, 30)) > 0.5
+    tifffile.imwrite(tmp_path / "m.tif", mask)
+    assert images.read_labels(tmp_path / "m.tif").max() == 1
+    assert images.normalise(images.read_image(tmp_path / "m.tif")).shape == (3, 20, 30)
+
+
 def _truncated(path):
     tifffile.imwrite(path, np.zeros((400, 400), np.uint16))
     path.write_bytes(path.read_bytes()[:2000])

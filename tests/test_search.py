@@ -1,6 +1,7 @@
 """Search: two modes kept apart, honest halves, alarms that go off, comparisons that can say no."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -25,8 +26,10 @@ from twodints_lib import (
     space,
     study,
     topology,
+    train,
 )
 from twodints_lib.errors import InputError
+from twodints_lib.operations import SIX
 
 SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
 RECIPE = recipes.Recipe(
@@ -189,6 +192,36 @@ def test_a_killed_bilevel_search_ends_with_the_same_code(tiny_folder, tmp_path, 
     assert [r.get("alpha_a") for r in rows[0]] == [r.get("alpha_a") for r in rows[1]]
 
 
+def test_a_replay_of_a_large_space_stays_under_300_kb(monkeypatch, tiny_setup):
+    kept = []
+
+    def pretend(setup, spec, epochs, way, plan, snapshot, *more, **options):
+        net, recipe = space.build(spec), recipes.recipe(setup.preset, 2000, spec)
+        kept.extend(row for e in range(1, 2001) if (row := snapshot(net, e, recipe)))
+
+    monkeypatch.setattr(train, "train_network", pretend)
+    size = {"num_blocks": 12, "num_depths": 4, "patch": 64}
+    setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(tiny_setup.preset, **size))
+    search.search_supernet(setup, names=SIX)
+    assert len(json.dumps(kept)) < 300_000 and len(kept) > 20
+
+
+def test_a_search_is_not_judged_before_its_warm_up_is_over(tiny_setup):
+    folder = search.search_supernet(
+        dataclasses.replace(
+            tiny_setup,
+            preset=dataclasses.replace(
+                tiny_setup.preset, search_epochs=4, val_start=1, val_every=1
+            ),
+        ),
+        search.Plan("dints", warmup=0.75),
+        say=lambda _: None,
+    )
+    history = runs.read_json(folder / "history.json")["history"]
+    found = search.alphas(predict.load_network(folder)[0])[0]
+    assert len(history) == 4 and not np.array_equal(found, search.untouched(tiny_setup)[0])
+
+
 def test_the_history_stays_small(tiny_setup):
     preset = dataclasses.replace(tiny_setup.preset, search_epochs=230, num_blocks=1, patience=999)
     setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(preset, images=1, patch=16))
@@ -294,12 +327,14 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
     monkeypatch.setattr(study, "CONTROLS", ("random 1", "random 2", "fixed: unet"))
     said = []
     study.run(str(tiny_folder), ["controls"], [1], said.append)
-    jobs = [line for line in said if line.startswith("controls: ")]
-    assert len(jobs) == 7 == len(list((small_study / "controls").glob("*.json")))
+    place = study.place("controls", str(tiny_folder))  # never among another data set's records
+    jobs = [line for line in said if line.startswith(f"{place}: ")]
+    assert place != "controls" and not findings.load("controls")
+    assert len(jobs) == 7 == len(list((small_study / place).glob("*.json")))
     said.clear()
     study.run(str(tiny_folder), ["controls"], [1], said.append)
     assert not said
-    records = findings.load("controls")
+    records = findings.load(place)
     rows = findings.control_rows(records)
     assert {r[0] for r in rows} == {*findings.by_variant(records)} and len(rows) == 6
     found = findings.differences(records, "searched-paper")
@@ -308,10 +343,14 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
     again = {f"{job[:-1]}2": r | {"seed": 2} for job, r in records.items()}
     both = findings.differences(records | again, "searched-paper")
     assert all("search" in r[-1] for r in both)
+    summary = [r for r in findings.verdict_rows(records | again) if r[1] == "all controls"]
+    assert len(summary) == 4 and summary[0][2].endswith("of 2")
     assert len(findings.three_rows(records)) == 4
     assert "seeds 1" in findings.caption(records)
     with pytest.raises(InputError, match="nothing"):
         study.run(str(tiny_folder), ["nothing"])
+    with pytest.raises(InputError, match="nowhere"):
+        study.run("nowhere", ["controls"], [1])
 
 
 def test_modalities_and_tiny_space(small_study, tiny_folder, monkeypatch):
@@ -320,18 +359,19 @@ def test_modalities_and_tiny_space(small_study, tiny_folder, monkeypatch):
     monkeypatch.setattr(topology, "decode", lambda *a: every(2, 2)[-1])
     quiet = {"say": lambda _: None}
     study.run(str(tiny_folder), ["modalities", "tiny"], [1], **quiet)
-    rows = findings.modality_rows(findings.load("modalities"))
+    load = lambda name: findings.load(study.place(name, str(tiny_folder)))  # noqa: E731
+    rows = findings.modality_rows(load("modalities"))
     assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
-    lines = findings.tiny_lines(findings.load("tiny"))
+    lines = findings.tiny_lines(load("tiny"))
     assert any("found rank" in line for line in lines)
-    assert findings.tiny_points(findings.load("tiny"))
+    assert findings.tiny_points(load("tiny"))
     assert findings.tiny_lines({}) == ["no record yet: make study"]
 
 
 def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folder, monkeypatch):
     monkeypatch.setattr(study, "INSTANCES", study.SCALE | {"val_every": 1})
     study.run(str(tiny_folder), ["instances"], [1], lambda _: None)
-    records = findings.load("instances")
+    records = findings.load(study.place("instances", str(tiny_folder)))
     rows = findings.instance_rows(records)
     assert {r[:2] for r in rows} == {
         (f"{head} head", score) for head in ("3-class", "ladder") for score in ("Dice", "F1")

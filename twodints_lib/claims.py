@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from twodints_lib import manifest, paper, rows, runs, search, space
+from twodints_lib import manifest, paper, rows, runs, space
 from twodints_lib.errors import InputError
 
 LEDGER = runs.ROOT / "records" / "claims.toml"
@@ -58,7 +58,7 @@ def value(claim):
     words = "needs the challenge's images and days of a GPU"
     if some:
         ours = np.mean([r["metrics"][key] for r in some])
-        words += f"; a quarter as large on micro4: {ours:.3f}, {_seeds(some)}"
+        words += f"; at the quarter preset's scale on micro4: {ours:.3f}, {_seeds(some)}"
     return NOT, words
 
 
@@ -137,14 +137,22 @@ def slower(claim):
 
 
 def over_segmentation(claim):
-    """Are more cells split than merged? Counted on the 3-class networks of our rows."""
+    """Are more cells split than merged? Counted on the 3-class networks of our rows.
+
+    A second piece of a cell that was found counts as spurious, so the truth of "split" lies
+    between the cells named so and those and the spurious together.
+    """
     path = runs.ROOT / "records" / "bench-errors.json"
     if not path.is_file():
         return NOT, "no record of the errors' kinds"
     counts = [r["errors"] for r in runs.read_json(path)["rows"] if r["row"].startswith("dints")]
-    total = {k: sum(c[k] for c in counts) for k in ("split", "merged")}
-    words = f"{total['merged']:,} cells merged, {total['split']:,} split, over {len(counts)} runs"
-    return (SMALLER if total["split"] > total["merged"] else AGAINST), words
+    total = {k: sum(c[k] for c in counts) for k in ("split", "merged", "spurious")}
+    words = "{merged:,} cells merged, {split:,} split, {spurious:,} predictions spurious, some of "
+    words = words.format(**total) + f"them second pieces; over {len(counts)} runs"
+    if total["split"] > total["merged"]:
+        return SMALLER, words
+    either = total["split"] + total["spurious"]
+    return (AGAINST if either < total["merged"] else UNDECIDED), words
 
 
 def images_counted(claim):
@@ -163,17 +171,23 @@ def told(claim):
     return claim["status"], claim["answer"]
 
 
-def inference(claim):
-    """Ours in `paper` mode: the supernet itself is kept and scored."""
-    kept = search.Plan().mode == "paper" and paper.row("dints-1-8").spec["kind"] == "supernet"
-    return (EXACT if kept else NOT), "the rows keep the supernet; `dints` mode decodes and retrains"
+def leads(claim):
+    """Is `first` ahead of each of `others` in our rows at smaller scale?"""
+    every = _records(SCALE)
+    gains = {o: rows.difference(every[claim["first"]], every[o]) for o in claim["others"]}
+    if None in gains.values():
+        return NOT, "fewer than two seeds of a row: no interval"
+    words = "; ".join(f"over {o} {m:+.3f} [{a:+.3f}, {b:+.3f}]" for o, (m, a, b) in gains.items())
+    if any(high < 0 for *_, high in gains.values()):
+        return AGAINST, words
+    return (SMALLER if all(low > 0 for _, low, _ in gains.values()) else UNDECIDED), words
 
 
 CHECKS = {
     f.__name__: f
     for f in (
         parameters, counted_network, value, gain, order, abstract_gain, printed_difference,
-        patches, slower, over_segmentation, images_counted, told, inference,
+        patches, slower, over_segmentation, images_counted, told, leads,
     )
 }  # fmt: skip
 

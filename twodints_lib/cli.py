@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from twodints_lib import __version__
 from twodints_lib.errors import InputError
@@ -195,13 +196,11 @@ def _segment(args):
 
 
 def _export(args):
-    from pathlib import Path
-
     from twodints_lib import derive, predict
 
     out = Path(args.out)
-    if out.exists() or out.suffix != ".pt2":
-        raise InputError(f"{out}: must be a new file that ends in .pt2; choose another name.")
+    if out.exists() or out.suffix != ".pt2" or not out.parent.is_dir():
+        raise InputError(f"{out}: must be a new file in a folder, NAME.pt2; choose another.")
     net, record = predict.load_network(args.model)
     if record["parameters"]["spec"]["kind"] != "derived":
         raise InputError(f"{args.model}: is no derived network; give the folder of one.")
@@ -226,6 +225,8 @@ def _evaluate(args):
     from twodints_lib import evaluation
 
     rules = evaluation.Rules(tuple(args.threshold), not args.above, args.frame, args.compat)
+    if args.csv and (Path(args.csv).exists() or not Path(args.csv).parent.is_dir()):
+        raise InputError(f"--csv {args.csv}: must be a new file in a folder; choose another name.")
     shown = sys.stderr.isatty()
     result = evaluation.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
     if args.csv:

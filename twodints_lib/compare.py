@@ -118,7 +118,7 @@ def images(a: dict, b: dict) -> dict:
             "tied": int((gain == 0).sum()),
             "gains": [(own[i], float(gain[i])) for i in order[::-1][:5] if gain[i] > 0],
             "losses": [(own[i], float(gain[i])) for i in order[:5] if gain[i] < 0],
-            "pairs": pair.T.tolist(),
+            "pairs": [[None if v != v else v for v in two] for two in pair.T.tolist()],
         }
     return found
 

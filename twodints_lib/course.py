@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from twodints_lib import presets, report, runs, search, space
+from twodints_lib import manifest, presets, report, runs, search, space
 from twodints_lib.errors import InputError
 
 NOTEBOOKS = runs.ROOT / "notebooks"
@@ -46,7 +46,8 @@ def plan(notebooks, preset: str, data: str, given: dict[str, str]) -> dict[Path,
         if name not in known:
             raise InputError(f"-p {name}: no such parameter here; known are {', '.join(known)}.")
     folder = Path(data)
-    data = str(folder.resolve()) if folder.is_dir() else data  # notebooks run in their own folder
+    if data not in manifest.manifests() and folder.is_dir():  # a name wins over a folder
+        data = str(folder.resolve())  # notebooks run in their own folder
     fixed = {"preset": preset, "data": data}
     jobs = {}
     for notebook, types in declared.items():
@@ -68,6 +69,8 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, 
     setup = _setup(preset, data, jobs)
     preset, data = setup.preset.name, setup.dataset.name
     out = Path(out) if out else runs.runs_dir() / f"course-{preset}-{data}"
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give a folder for the executed notebooks.")
     (out / "html").mkdir(parents=True, exist_ok=True)
     done = []
     for i, (notebook, parameters) in enumerate(jobs.items(), 1):
@@ -94,7 +97,9 @@ def _setup(preset: str, data: str, jobs) -> runs.Setup:
         values |= parameters
     names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(presets.Preset)}
     setup = runs.begin(**{k: v for k, v in values.items() if k in names})
-    space.check_patch(setup.preset.patch, search.supernet_spec(setup.preset))
+    p = setup.preset
+    space.check_size(p.channel_mul, p.num_blocks, p.num_depths)
+    space.check_patch(p.patch, search.supernet_spec(p))
     if any(notebook.name[:2] in ("03", "08") for notebook in jobs):
         space.check_patch(setup.preset.patch, {"kind": "unet"})
     for split in (setup.train, setup.val):
@@ -105,6 +110,7 @@ def _setup(preset: str, data: str, jobs) -> runs.Setup:
 def _execute(notebook: Path, parameters: dict, out: Path, say) -> tuple[float, float]:
     """Run one notebook; returns its seconds and its kernel's peak memory in GiB."""
     import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     partial, failed = out / f".{notebook.stem}.ipynb", out / f"{notebook.stem}.failed.ipynb"
     failed.unlink(missing_ok=True)
@@ -126,6 +132,13 @@ def _execute(notebook: Path, parameters: dict, out: Path, say) -> tuple[float, f
             raise InputError(
                 f"{notebook.name}: stopped in cell {error.exec_count} with {error.ename}: "
                 f"{error.evalue} The partial copy is {failed}."
+            ) from None
+        except (DeadKernelError, CellTimeoutError) as error:
+            if partial.is_file():
+                os.replace(partial, failed)
+            raise InputError(
+                f"{notebook.name}: its kernel died ({error}), most often for lack of memory; take "
+                f"a smaller batch or patch. The partial copy is {failed}."
             ) from None
         finally:
             partial.unlink(missing_ok=True)

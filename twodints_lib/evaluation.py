@@ -39,6 +39,8 @@ class Rules:
             raise InputError(f"compat={self.compat!r} is not known; take neurips22 or nothing.")
         if not self.thresholds or not all(0 < t <= 1 for t in self.thresholds):
             raise InputError(f"threshold={list(self.thresholds)}: take values over 0, up to 1.")
+        if self.frame < 0:
+            raise InputError(f"frame={self.frame}: take 0 or more pixels.")
 
 
 def check(truth, pred):
@@ -46,6 +48,8 @@ def check(truth, pred):
     for name, labels in (("truth", truth), ("prediction", pred)):
         if labels.dtype.kind not in "iub":
             raise InputError(f"{name}: holds {labels.dtype} values; save instance ids as integers.")
+        if labels.dtype.itemsize > 4 and labels.size and labels.max() >= 2**32:
+            raise InputError(f"{name}: holds ids of 2^32 or more; renumber them.")
         if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
             raise InputError(f"{name}: holds negative ids; save it as unsigned integers.")
     if truth.shape != pred.shape or truth.ndim != 2:
@@ -62,6 +66,8 @@ def score(truth, pred, rules: Rules = Rules()) -> dict:
     for each IoU; `sizes` {class: [cells, found]}; `errors` {kind: cells} at the first threshold.
     """
     check(truth, pred)
+    if 2 * rules.frame >= min(truth.shape):
+        raise InputError(f"frame={rules.frame}: leaves nothing of an image of {truth.shape}.")
     whole = not rules.compat
     parts = [(truth, pred)] if whole else metrics.tiles(truth, pred)
     found = [overlaps(t, p, rules.frame) for t, p in parts]
@@ -85,11 +91,20 @@ def _counts(parts: list[Overlaps], threshold, rules) -> dict:
     n_pred = sum(int(part.pred_kept.sum()) for part in parts)
     empty = 1.0 if not n_true and not n_pred and not rules.compat else 0.0
     either = n_true + n_pred - tp
-    missed = 0 if rules.compat and not n_pred else n_true - tp
+    # The script counts no missed cells in a tile, or image, without a prediction.
+    missed = sum(
+        int(part.truth_kept.sum()) - len(m[0])
+        for part, m in zip(parts, matched, strict=True)
+        if not rules.compat or part.pred_kept.any()
+    )
+    precision, recall = (tp / n if n else empty for n in (n_pred, n_true))
+    f1 = 2 * tp / (n_true + n_pred) if tp else empty
+    if rules.compat and tp:  # in the script's own order: its last digit is rounded after
+        f1 = 2 * (precision * recall) / (precision + recall)
     values = {
-        "precision": tp / n_pred if n_pred else empty,
-        "recall": tp / n_true if n_true else empty,
-        "f1": 2 * tp / (n_true + n_pred) if tp else empty,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
         "ap": tp / either if either else empty,
         "sq": iou / tp if tp else empty,
         "rq": 2 * tp / (n_true + n_pred) if tp else empty,
@@ -100,7 +115,7 @@ def _counts(parts: list[Overlaps], threshold, rules) -> dict:
 
 
 def _round(value, rules):
-    return round(value, 4) if rules.compat else value
+    return float(np.round(value, 4)) if rules.compat else value
 
 
 def _add_sizes(sizes, part, matched):
@@ -200,15 +215,39 @@ def summarise(rows: list[dict]) -> dict:
             for cells, hit in [np.sum([r["sizes"][name] for r in rows], axis=0).tolist()]
         },
         "errors": {kind: sum(r["errors"][kind] for r in rows) for kind in ERRORS},
+        "thresholds": {t: _aggregates([r["thresholds"][t] for r in rows])
+                       for t in rows[0]["thresholds"]},
+    }  # fmt: skip
+
+
+RATIOS = ("precision", "recall", "f1", "ap", "sq", "rq", "pq")
+
+
+def _aggregates(rows) -> dict:
+    """{"mean", "median", "pooled": every ratio} of one threshold's rows."""
+    columns = {name: [r[name] for r in rows] for name in RATIOS}
+    return {
+        "mean": {name: float(np.mean(v)) for name, v in columns.items()},
+        "median": {name: float(np.median(v)) for name, v in columns.items()},
+        "pooled": _pooled(rows),
     }
 
 
 def _pooled(rows) -> dict:
+    """The ratios of all cells together; where there is none at all, what its images say."""
     tp, n_true, n_pred = (sum(r[key] for r in rows) for key in ("tp", "n_true", "n_pred"))
+    if not n_true and not n_pred:
+        return {name: float(np.mean([r[name] for r in rows])) for name in RATIOS}
+    quality = sum(r["sq"] * r["tp"] for r in rows) / tp if tp else 0.0
+    f1 = 2 * tp / (n_true + n_pred)
     return {
         "precision": tp / n_pred if n_pred else 0.0,
         "recall": tp / n_true if n_true else 0.0,
-        "f1": 2 * tp / (n_true + n_pred) if tp else 0.0,
+        "f1": f1,
+        "ap": tp / (n_true + n_pred - tp),
+        "sq": quality,
+        "rq": f1,
+        "pq": quality * f1,
     }
 
 
@@ -223,24 +262,29 @@ def _label_files(folder) -> dict[str, Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of label files.")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise InputError(f"{folder}: holds no label files; give a folder of label files.")
-    return {p.stem.removesuffix("_label"): p for p in files}
+    found = {}
+    for path in files:
+        name = path.stem.removesuffix("_label")
+        if name in found:
+            raise InputError(f"{path}: {found[name].name} has the same name; keep one of the two.")
+        found[name] = path
+    return found
 
 
 def _modalities(folder: Path) -> dict[str, str]:
     for place in (folder, *folder.resolve().parents[:2]):
         if (place / "manifest.csv").is_file():
             with open(place / "manifest.csv", newline="") as file:
-                return {r["name"]: r["modality"] for r in csv.DictReader(file) if "modality" in r}
+                rows = list(csv.DictReader(file))
+            return {r["name"]: r["modality"] for r in rows if {"name", "modality"} <= r.keys()}
     return {}
 
 
-COLUMNS = (
-    "name", "modality", "n_true", "n_pred", "tp", "fp", "fn", "precision", "recall", "f1", "ap",
-    "sq", "rq", "pq", "foreground_dice",
-)  # fmt: skip
+COUNTS = ("name", "modality", "n_true", "n_pred", "tp", "fp", "fn")
+COLUMNS = (*COUNTS, *RATIOS, "foreground_dice")
 
 
 def write_csv(result: dict, path):

@@ -64,6 +64,24 @@ def differences(records: dict[str, dict], searched: str, score: int = 0) -> list
     return rows
 
 
+def verdict_rows(records: dict[str, dict], score: int = 0) -> list[tuple]:
+    """Every search against every control, under VERDICT_HEADER, and what all of them allow."""
+    rows = []
+    for name in by_variant(records):
+        if not name.startswith("searched"):
+            continue
+        found = differences(records, name, score)
+        rows += [(name, c, f"{m:+.3f} [{a:+.3f}, {b:+.3f}]", word) for c, m, a, b, word in found]
+        better = sum(word == "search helped" for *_, word in found)
+        all_of_them = better == len(found)
+        word = "search helped" if all_of_them else "no evidence that search helped"
+        rows.append((name, "all controls", f"better than {better} of {len(found)}", word))
+    return rows
+
+
+VERDICT_HEADER = ("search", "control", "Dice, search minus control", "verdict")
+
+
 def _scores(records, score):
     """{seed: scores of the images (n,)}, the mean over records of the same seed."""
     found = {}
@@ -145,6 +163,8 @@ def tiny_lines(records: dict[str, dict]) -> list[str]:
     if len(tables) > 1:
         tau, rho = rank_agreement(*tables[:2])
         lines.append(f"one seed's ranking by the other's: tau {tau:.2f}, rho {rho:.2f}")
+        if tau < 0.3:
+            lines.append("so this table does not rank the networks: no verdict on any search")
     for job, record in records.items():
         if "found" in record:
             tau, rho = rank_agreement(truth, [dice for dice, _ in record["inherited"]])

@@ -46,12 +46,17 @@ def read_pages(path) -> list[np.ndarray]:
 
 def _tiff_pages(path) -> list[np.ndarray]:
     with tifffile.TiffFile(path) as tif:
-        series = tif.series[0]
-        array, axes = series.asarray(), series.axes
-    # Length-1 axes carry nothing; the sample axis S is already last.
+        if len(tif.series) > 1:
+            raise InputError(
+                f"{path}: has pages of different sizes or kinds; export each as a file of its own."
+            )
+        array, axes = tif.series[0].asarray(), tif.series[0].axes
+    # Length-1 axes carry nothing; samples stored plane by plane are moved last.
     keep = [i for i, (n, a) in enumerate(zip(array.shape, axes, strict=True)) if n > 1 or a in "YX"]
     array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
-    if "C" in axes and "S" not in axes:
+    if "S" in axes:
+        array, axes = np.moveaxis(array, axes.index("S"), -1), axes.replace("S", "") + "S"
+    elif "C" in axes:
         array = np.moveaxis(array, axes.index("C"), -1)
         axes = axes.replace("C", "") + "S"
     plane = 3 if axes.endswith("S") else 2
@@ -65,7 +70,7 @@ def _one_page(array, path) -> np.ndarray:
         raise InputError(
             f"{path}: has shape {array.shape}; give images of shape (H, W) or (H, W, C)."
         )
-    return array
+    return array.astype(np.uint8) if array.dtype == bool else array
 
 
 def _check_pixels(page, path):

@@ -15,7 +15,7 @@ from twodints_lib import parallel, pretrained, recipes, runs, space, tiles
 from twodints_lib.errors import InputError
 from twodints_lib.images import IMAGE_SUFFIXES, read_pages, scaled, to_8_bit
 from twodints_lib.metrics import score_image, summarise
-from twodints_lib.representations import HEADS, decode_grown
+from twodints_lib.representations import HEADS, LADDER_MAPS, decode_grown
 
 
 def device() -> torch.device:
@@ -158,7 +158,8 @@ def best_run() -> Path:
             found.append((record["is_result"], record["metrics"]["mean_f1"], path.parent))
     if not found:
         raise InputError(
-            f"{runs_dir}: holds no trained network; run `make course` or give --model."
+            f"{runs_dir}: holds no trained network; run `make course`, or give --model: a run's "
+            f"folder or {' or '.join(pretrained.names())}."
         )
     return max(found, key=lambda f: f[:2])[2]
 
@@ -172,6 +173,8 @@ def segment_files(paths, out, model=None, grow=False, flips=False, say=print) ->
     the network. Every input is read before anything is written; nothing is overwritten.
     """
     out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give a folder for the labels.")
     sources = list_images(paths)
     targets = [out / f"{p.stem}_label.tiff" for p in sources]
     for target in targets:
@@ -189,9 +192,9 @@ def segment_files(paths, out, model=None, grow=False, flips=False, say=print) ->
     patch = record["parameters"]["recipe"]["patch"]
     space.check_patch(patch, record["parameters"]["spec"])
     head = record["parameters"]["spec"].get("head", "3-class")
-    decode = partial(HEADS[head].decode, **record.get("decoder", {}))
-    if grow and head == "3-class":
-        decode = decode_grown
+    if grow and head != "3-class":
+        raise InputError(f"--grow: {folder.name} draws {head}, whose cells have their rim already.")
+    decode = decode_grown if grow else decoder_of(record)
     out.mkdir(parents=True, exist_ok=True)
     for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):
         pages = [
@@ -207,12 +210,21 @@ def segment_files(paths, out, model=None, grow=False, flips=False, say=print) ->
     return targets
 
 
+def decoder_of(record: dict):
+    """From a network's maps to cells, by the representation and thresholds stored with it."""
+    head, settings = record["parameters"]["spec"].get("head", "3-class"), record.get("decoder", {})
+    if head != "ladder":
+        return partial(HEADS[head].decode, **settings)
+    channels, decode = LADDER_MAPS[record.get("representation", "distance")]
+    return lambda maps: decode(maps[channels], **settings)
+
+
 def list_images(paths) -> list[Path]:
     """Image files, with every folder replaced by the images in it."""
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            inside = sorted(p for p in path.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES)
             if not inside:
                 raise InputError(f"{path}: holds no images; give image files or their folder.")
             found += inside

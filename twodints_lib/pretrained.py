@@ -71,7 +71,8 @@ def rows() -> list[tuple]:
     found = []
     for name in names():
         r = runs.read_json(HOME / name / "record.json")
-        best = max(r["metrics"]["representations"].values(), key=lambda s: s["modality_mean_f1"])
+        scores, name_of = r["metrics"]["representations"], r.get("representation", "distance")
+        best = scores.get(f"{name_of}, tuned", scores[name_of])
         size = (HOME / name / "best.pt").stat().st_size / 10**6
         each = ", ".join(f"{m} {f1:.2f}" for m, f1 in best["per_modality"].items())
         count = f"{r['metrics']['network_parameters']:,}"

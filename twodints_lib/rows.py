@@ -52,8 +52,11 @@ def run_row(name: str, preset: str, data: str, seed: int, say=print, **given) ->
     setup = setup_of(name, preset, data, seed, **given)
     path = folder_of(setup, "max_steps" in given) / f"{name}-seed-{seed}.json"
     if parallel.agree(path.is_file()):
-        if runs.read_json(path)["settings"] != asdict(setup.preset):
-            raise InputError(f"{path}: was made with other settings; move it away to run it anew.")
+        found = runs.read_json(path)
+        if (found["settings"], found["data_hash"]) != (asdict(setup.preset), setup.dataset.hash):
+            raise InputError(
+                f"{path}: was made with other settings or data; move it away to run it anew."
+            )
         say(f"{path.name}: found, run before")
         return path
     row = paper.row(name)

@@ -186,12 +186,12 @@ def record(setup: Setup, parameters: dict, metrics: dict, seconds: float) -> dic
     }
 
 
-def write_json(path, content: dict) -> Path:
-    """Write JSON whole or not at all."""
+def write_json(path, content: dict, indent: int | None = 1) -> Path:
+    """Write JSON whole or not at all; `indent` None: in one line, for what nobody reads."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    temporary.write_text(json.dumps(content, indent=indent, allow_nan=False) + "\n")
     temporary.replace(path)
     return path
 

@@ -119,6 +119,10 @@ class Dints(Paper):
             }
         return {"loss": float(np.mean(parallel.mean(losses, self.where)))} | row
 
+    def counted(self, epoch):
+        """After the warm-up alone: before it the alphas are those it started from."""
+        return epoch > self.plan.warmup * self.recipe.epochs
+
     def extra(self, rise: float) -> dict:
         """The terms beside the segmentation loss, in float32 whatever the network runs in."""
         plan = self.plan
@@ -131,6 +135,7 @@ class Dints(Paper):
             p.requires_grad_(id(p) in ids)
 
 
+SNAPSHOTS = 32_000  # numbers of a replay; each takes about nine bytes
 WAYS = {"paper": Paper, "dints": Dints}
 
 
@@ -158,14 +163,15 @@ def search_supernet(
     """The run folder of a searched supernet, found by its key or made now.
 
     record.json scores the supernet itself, as the paper does; history.json has the alphas of at
-    most about a hundred epochs, rounded, to replay the search.
+    most about a hundred epochs, rounded, to replay the search: under 300 KB of them.
     """
     plan, epochs = plan or Plan(), setup.preset.search_epochs
 
     def snapshot(net, epoch, recipe):
-        if epoch % -(-recipe.epochs // 100) and epoch != recipe.epochs:
-            return {}
         a, c = alphas(net)
+        kept = min(100, max(2, SNAPSHOTS // (a.size + c.size)))
+        if epoch % -(-recipe.epochs // kept) and epoch != recipe.epochs:
+            return {}
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
 
     spec, way = supernet_spec(setup.preset, names, head), WAYS[plan.mode]

@@ -53,7 +53,7 @@ def supernet(
     `num_blocks` layers over `num_depths` resolutions (1, 1/2, 1/4, ...), `32 * channel_mul`
     channels at the finest and twice as many at each coarser one; `names` of its operations.
     """
-    _check_size(channel_mul, num_blocks, num_depths)
+    check_size(channel_mul, num_blocks, num_depths)
     names = operations.check(names)
     return Supernet(channel_mul, num_blocks, num_depths, names, out_channels=classes)
 
@@ -68,7 +68,7 @@ def derived_network(
     """
     if not topology.is_feasible(code):
         raise InputError("code: a block consumes nodes that none produces; decode it again.")
-    _check_size(channel_mul, len(code["paths"]), topology.depths_of(code["paths"]))
+    check_size(channel_mul, len(code["paths"]), topology.depths_of(code["paths"]))
     operations.check(code.get("names", operations.TWO))
     depths = topology.depths_of(code["paths"])
     edges = topology.edges(code)
@@ -92,7 +92,8 @@ def build(spec) -> nn.Module:
     return builders[spec["kind"]](**options, classes=HEADS[head])
 
 
-def _check_size(channel_mul, num_blocks, num_depths):
+def check_size(channel_mul: float, num_blocks: int, num_depths: int):
+    """Raise InputError for a lattice that is too small or too large to build."""
     if not 1 / 32 <= channel_mul <= 8:
         raise InputError(f"channel_mul={channel_mul} is out of range; take 0.03125 to 8.")
     if not 1 <= num_blocks <= 64:

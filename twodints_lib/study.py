@@ -5,10 +5,11 @@ one is not run again. The scale is small and stated in each record; nothing here
 """
 
 import dataclasses
+import os
 
 import numpy as np
 
-from twodints_lib import derive, diagnose, predict, runs, search, topology
+from twodints_lib import derive, diagnose, manifest, predict, runs, search, topology
 from twodints_lib.errors import InputError
 from twodints_lib.patches import load_samples
 from twodints_lib.search import Plan
@@ -56,6 +57,12 @@ def setup_of(data: str, seed: int, scale: dict) -> runs.Setup:
     return runs.begin("laptop", data, seed, **scale)
 
 
+def place(study: str, data: str) -> str:
+    """The folder of a study's records on a data set; InputError where there is no such set."""
+    name = manifest.open_data(data).name
+    return study if name == "simulated" else f"{study}-{name}"
+
+
 def once(study: str, job: str, make, say=print) -> dict:
     """The record of a job: read where it exists, else made by `make()` and written."""
     name = job.replace(":", "").replace(" ", "-").replace(",", "")
@@ -95,7 +102,7 @@ def control_job(data: str, variant: str, seed: int, say=print) -> dict:
         found = search.search_supernet(setup, plan, say=say)
         record["search_seconds"] = runs.read_json(found / "record.json")["seconds"]
         history = runs.read_json(found / "history.json")["history"]
-        before, after = search.untouched(setup), search.last_alphas(history)
+        before, after = search.untouched(setup), search.alphas(predict.load_network(found)[0])
         record["moved"] = [diagnose.moved(a, b) for a, b in zip(after, before, strict=True)]
         record["margin"] = topology.margin(after[0])
         shares = [row["shares"] for row in history if "shares" in row]
@@ -149,7 +156,7 @@ def instance_job(data: str, head: str, score: str, seed: int, say=print) -> dict
 
 
 def tiny_job(data: str, number: int, seed: int, say=print) -> dict:
-    """Train one of the 99 networks of the tiny space, for at most about five seconds."""
+    """Train one of the 99 networks of the tiny space, for a few seconds."""
     setup = setup_of(data, seed, TINY)
     code = topology.every_code(TINY["num_blocks"], TINY["num_depths"])[number]
     record = runs.read_json(search.train_code(setup, code, say=lambda _: None) / "record.json")
@@ -186,6 +193,7 @@ def run(data: str = "simulated", only=(), seeds=SEEDS, say=print):
     for name in only:
         if name not in known:
             raise InputError(f"--only {name}: no such study; there are {', '.join(known)}.")
+    os.environ.pop("TWODINTS_PRESET", None)  # a study has its own scale
     for name, study in known.items():
         if not only or name in only:
             study(data, seeds, say)
@@ -195,14 +203,14 @@ def _controls(data, seeds, say):
     for seed in seeds:
         for variant in SEARCHED + CONTROLS:
             make = lambda v=variant, s=seed: control_job(data, v, s, say)  # noqa: E731
-            once("controls", f"{variant} seed {seed}", make, say)
+            once(place("controls", data), f"{variant} seed {seed}", make, say)
 
 
 def _sampling(data, seeds, say):
     for seed in seeds:
         for plan in ("paper", "sampled"):
             make = lambda p=plan, s=seed: sampling_job(data, p, s, say)  # noqa: E731
-            once("sampling", f"{plan} seed {seed}", make, say)
+            once(place("sampling", data), f"{plan} seed {seed}", make, say)
 
 
 def _modalities(data, seeds, say):
@@ -210,7 +218,7 @@ def _modalities(data, seeds, say):
         for modality in setup_of(data, seed, SCALE).dataset.modalities:
             for which in ("joint", "own"):
                 make = lambda m=modality, w=which, s=seed: modality_job(data, m, w, s, say)  # noqa: E731
-                once("modalities", f"{modality} {which} seed {seed}", make, say)
+                once(place("modalities", data), f"{modality} {which} seed {seed}", make, say)
 
 
 def _tiny(data, seeds, say):
@@ -225,11 +233,11 @@ def _tiny(data, seeds, say):
             "paths": [c["paths"] for c in codes],
             "networks": [tiny_job(data, i, s, say) for i in range(len(codes))],
         }
-        once("tiny", f"table seed {seed}", make, say)
+        once(place("tiny", data), f"table seed {seed}", make, say)
     for seed in seeds:
         for plan in ("paper", "sampled"):
             make = lambda p=plan, s=seed: tiny_search_job(data, p, s, say)  # noqa: E731
-            once("tiny", f"{plan} seed {seed}", make, say)
+            once(place("tiny", data), f"{plan} seed {seed}", make, say)
 
 
 def _instances(data, seeds, say):
@@ -237,4 +245,4 @@ def _instances(data, seeds, say):
         for head in ("3-class", "ladder"):
             for score in ("dice", "f1"):
                 make = lambda h=head, c=score, s=seed: instance_job(data, h, c, s, say)  # noqa: E731
-                once("instances", f"{head} by {score} seed {seed}", make, say)
+                once(place("instances", data), f"{head} by {score} seed {seed}", make, say)

@@ -7,6 +7,7 @@ from twodints_lib import claims, paper, pretrained, report, rows, runs
 from twodints_lib.errors import InputError
 
 OPEN = "not run"
+SHAPED = "neurips-shaped"  # drawn images in the challenge's layout
 HEADER_3 = (
     "row", "parameters, paper", "parameters here", "hours, paper",
     "seconds a step", "hours for 2000 epochs of 900 images", "hardware",
@@ -38,6 +39,8 @@ def heading(folder) -> str:
     if first["preset"] != "paper" or settings["max_steps"] != {0}:
         words.append("smaller than the paper's")
     words += [f"{n} steps a row" for n in sorted(settings["max_steps"]) if n]
+    if first["data"] == SHAPED:
+        words.append("drawn images: no result")
     return ", ".join(words + sorted(settings["precision"] - {"float32"}))
 
 
@@ -121,6 +124,7 @@ def show(number: str, start: str = "") -> str:
     """One table for every scale whose folder's name begins with `start`, as text."""
     header, make = TABLES[number]
     folders = [f for f in rows.scales() if f.name.startswith(start)]
+    folders.sort(key=lambda f: SHAPED in f.name)  # what is no result comes last
     folders += [f for f in rows.scales(runs.runs_dir() / "rows") if f.name.startswith(start)]
     if not folders:
         raise InputError(

@@ -22,7 +22,7 @@ class Joint:
     """One optimiser (AdamW) over weights and alphas alike, on all the data: the paper's way.
 
     What `fit` needs of a way to train: recipe, epoch(e) -> row of the history, settle() before
-    the network is scored, state_dict() and load_state_dict(). search.py has the other ways.
+    the network is scored, counted(e), state_dict() and load_state_dict(). search.py has others.
     """
 
     def __init__(self, net, samples, recipe: Recipe, seed: int):
@@ -107,6 +107,10 @@ class Joint:
     def settle(self):
         """Called before the network is scored; nothing to do here."""
 
+    def counted(self, epoch) -> bool:
+        """Whether the weights of this epoch may be kept as the best."""
+        return True
+
     def state_dict(self):
         """What goes on after an interruption: weights, alphas, optimisers, scaler."""
         optimisers = [o.state_dict() for o in self.optimisers]
@@ -153,8 +157,10 @@ def fit(trainer, val, folder, watch=None, say=print) -> list[dict]:
             begun = time.perf_counter()
             row |= predict.validation_scores(net, val, recipe.patch, recipe.head)
             row["validation_seconds"] = time.perf_counter() - begun
-            if row[recipe.select] > best:
-                best, best_epoch = row[recipe.select], epoch
+            # No image with a cell, no Dice; and what a search has not begun to decide is no find.
+            score = row[recipe.select] or 0.0
+            if score > best and trainer.counted(epoch):
+                best, best_epoch = score, epoch
                 if parallel.rank() == 0:
                     save(folder / "best.pt", net.state_dict())
         row["seconds"] = time.perf_counter() - start
@@ -263,8 +269,8 @@ def _train_and_record(setup, parameters, way, watch, start, folder, say):
     if plan.head != "3-class":
         scores, settings = tuning.report(plan.head, maps, val)
         metrics |= {"representations": scores}
-        chosen |= {"decoder": settings["distance" if plan.head == "ladder" else plan.head]}
-    runs.write_json(folder / "history.json", {"history": history})
+        chosen |= tuning.best(scores, settings)
+    runs.write_json(folder / "history.json", {"history": history}, indent=None)
     seconds = sum(r["seconds"] for r in history)
     record = runs.record(setup, parameters, metrics, seconds) | chosen
     runs.write_json(folder / "record.json", record)

@@ -92,6 +92,16 @@ def report(head: str, maps, samples) -> tuple[dict, dict]:
     return scores, settings
 
 
+def best(scores: dict, settings: dict) -> dict:
+    """What goes with a network: the representation that scored best and its thresholds."""
+
+    def score(name):
+        return scores.get(f"{name}, tuned", scores[name])["modality_mean_f1"]
+
+    name = max((n for n in scores if not n.endswith(", tuned")), key=score)
+    return {"representation": name, "decoder": settings.get(name, {})}
+
+
 def _flow_decoder():
     """decode_flow that follows the flow once for each spread, not for each error too."""
     known = {}
