@@ -38,21 +38,21 @@ bench-instances: setup  ## the metric, tiles and a prediction, timed: records/be
 	@$(BIN)/python benchmarks/instances.py
 
 bench-peers: setup .venv-peers/ready  ## ours, StarDist, Cellpose, Otsu: SECONDS each (default 1200)
-	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \
+	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter file,$(origin DATA)),micro4,$(DATA))" \
 		--seconds $(or $(SECONDS),1200) --threads $(or $(THREADS),2)
 
 bench-loader: setup  ## patches a second of the loader: records/bench-loader.json
 	@$(BIN)/twodints data make neurips-shaped && $(BIN)/python benchmarks/loader.py
 
 bench-errors: setup  ## kinds of errors of trained rows: records/bench-errors.json
-	@$(BIN)/python benchmarks/errors.py --preset "$(if $(filter smoke,$(PRESET)),quarter,$(PRESET))" \
-		--data "$(if $(filter simulated,$(DATA)),micro4,$(DATA))"
+	@$(BIN)/python benchmarks/errors.py --preset "$(if $(filter file,$(origin PRESET)),quarter,$(PRESET))" \
+		--data "$(if $(filter file,$(origin DATA)),micro4,$(DATA))"
 
 sweep: setup .venv-sweep/ready  ## rows x seeds by Snakemake: PRESET=quarter DATA=micro4 ROWS=all SEEDS="1 2 3"
 	@.venv-sweep/bin/snakemake --cores $(or $(CORES),2) --nolock --keep-going --rerun-incomplete \
 		--rerun-triggers mtime --config \
-		preset="$(if $(filter smoke,$(PRESET)),quarter,$(PRESET))" \
-		data="$(if $(filter simulated,$(DATA)),micro4,$(DATA))" \
+		preset="$(if $(filter file,$(origin PRESET)),quarter,$(PRESET))" \
+		data="$(if $(filter file,$(origin DATA)),micro4,$(DATA))" \
 		rows="$(or $(ROWS),all)" seeds="$(or $(SEEDS),1 2 3)"
 
 check-sweep: setup .venv-sweep/ready  ## kill a sweep, start it again: records/check-sweep.json

@@ -274,3 +274,13 @@ def test_a_sweep_runs_every_row_and_its_profile_can_be_read():
     profile = yaml.safe_load((runs.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     assert profile["executor"] == "slurm" and profile["keep-going"]
     assert set(profile["set-resources"]) == {"row"} and "rule row:" in text
+
+
+def test_every_committed_row_has_what_notebook_09_reads():
+    records = [runs.read_json(p) for p in rows.RECORDS.glob("*/*-seed-*.json")]
+    assert len(records) >= 27
+    for record in records:
+        assert record["modality_dice"].keys() == record["metrics"]["per_modality"].keys()
+        assert {"mean_dice", "mean_f1", "network_parameters"} <= record["metrics"].keys()
+    book = (runs.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
+    assert 'if \\"curve\\" in record' in book or all("curve" in r for r in records)
