@@ -144,12 +144,16 @@ def test_a_name_wins_over_a_folder(tmp_path, monkeypatch):
     assert job["data"] == "simulated"
 
 
-def test_a_network_of_a_benchmark_is_not_among_the_courses(tiny_setup):
-    spec, quiet = {"kind": "unet"}, lambda _: None
+def test_a_course_lists_the_networks_it_used_and_no_others(tiny_setup, tmp_path, monkeypatch):
+    quiet, spec = {"say": lambda _: None}, {"kind": "unet"}
     other = dataclasses.replace(tiny_setup.preset, learning_rate=1e-4)
-    for preset in (tiny_setup.preset, other):
-        train.train_network(dataclasses.replace(tiny_setup, preset=preset), spec, 1, say=quiet)
-    assert len(course._networks(tiny_setup)) == 1
+    train.train_network(dataclasses.replace(tiny_setup, preset=other), spec, 1, **quiet)
+    monkeypatch.setenv("TWODINTS_USED", str(tmp_path / "used"))
+    for _ in range(2):  # trained, then found
+        folder = train.train_network(tiny_setup, spec, 1, **quiet)
+    names = (tmp_path / "used").read_text().split()
+    assert names == [folder.name] * 2
+    assert [n["run"] for n in course._networks(set(names))] == [folder.name]
 
 
 def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):

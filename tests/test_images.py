@@ -73,6 +73,13 @@ def test_pages_of_different_sizes_are_refused(tmp_path):
         images.read_pages(tmp_path / "two.tif")
 
 
+def test_a_thumbnail_is_no_page(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "t.tif") as file:
+        file.write(np.ones((64, 80), np.uint8))
+        file.write(np.zeros((32, 40), np.uint8), subfiletype=1)
+    assert images.read_image(tmp_path / "t.tif").shape == (64, 80)
+
+
 def test_one_bit_files_are_read(tmp_path):
     mask = RNG.random((20, 30)) > 0.5
     tifffile.imwrite(tmp_path / "m.tif", mask)

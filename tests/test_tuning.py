@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from twodints_lib import representations, tuning
+from twodints_lib import predict, representations, tuning
 from twodints_lib.representations import LADDER_MAPS
 
 GRID = {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1)}
@@ -55,3 +55,22 @@ def test_the_report_has_every_decoder_of_the_head(head):
     assert all(len(s["f1"]) == 3 and set(s["per_modality"]) == {"a", "b"} for s in scores.values())
     assert set(settings) == {n for n in plain if n in tuning.GRIDS}
     assert scores["flow" if head == "ladder" else head]["mean_f1"] == 1
+
+
+def test_the_best_representation_goes_with_its_network():
+    f1 = {"distance": 0.5, "distance, tuned": 0.6, "flow": 0.4, "flow, tuned": 0.7, "classes": 0.65}
+    scores = {name: {"modality_mean_f1": value} for name, value in f1.items()}
+    settings = {"distance": {"h": 0.1}, "flow": {"spread": 2, "error": 0.3}}
+    found = tuning.best(scores, settings)
+    assert found == {"representation": "flow", "decoder": settings["flow"]}
+    assert tuning.best({"classes": scores["classes"]}, {})["decoder"] == {}
+    labels = np.zeros((40, 40), np.int32)
+    labels[5:15, 5:15], labels[20:35, 20:30] = 1, 2
+    maps = representations.encode_ladder(labels)
+    maps[3:5] = 0  # whoever decodes the distance finds nothing
+    maps[3] = labels > 0
+    record = {"parameters": {"spec": {"head": "ladder"}}} | found
+    assert predict.decoder_of(record)(maps).max() == 2
+    assert (
+        predict.decoder_of(record | {"representation": "distance", "decoder": {}})(maps).max() < 2
+    )

@@ -13,7 +13,6 @@ from twodints_lib import manifest, presets, report, runs, search, space
 from twodints_lib.errors import InputError
 
 NOTEBOOKS = runs.ROOT / "notebooks"
-RECIPE = ("learning_rate", "schedule", "precision")  # what no notebook changes by itself
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -72,13 +71,19 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, 
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder for the executed notebooks.")
     (out / "html").mkdir(parents=True, exist_ok=True)
-    done = []
-    for i, (notebook, parameters) in enumerate(jobs.items(), 1):
-        say(f"[{i}/{len(jobs)}] {notebook.name}")
-        seconds, peak = _execute(notebook, parameters, out, say)
-        done.append({"notebook": notebook.stem, "seconds": round(seconds, 1), "peak_gib": peak})
-        say(f"      {seconds:.0f} s, {peak:.1f} GB")
-    networks = _networks(setup)
+    done, used = [], out / ".used"
+    used.write_text("")
+    os.environ["TWODINTS_USED"] = str(used.resolve())
+    try:
+        for i, (notebook, parameters) in enumerate(jobs.items(), 1):
+            say(f"[{i}/{len(jobs)}] {notebook.name}")
+            seconds, peak = _execute(notebook, parameters, out, say)
+            done.append({"notebook": notebook.stem, "seconds": round(seconds, 1), "peak_gib": peak})
+            say(f"      {seconds:.0f} s, {peak:.1f} GB")
+        networks = _networks(set(used.read_text().split()))
+    finally:
+        del os.environ["TWODINTS_USED"]
+        used.unlink()
     record = runs.record(setup, given, {}, sum(d["seconds"] for d in done))
     setup_time = runs.ROOT / ".venv" / "ready"  # seconds, written by make setup
     if setup_time.is_file():
@@ -198,16 +203,11 @@ class _PeakMemory:
         self._thread.join()
 
 
-def _networks(setup) -> list[dict]:
-    """The scores of every network trained with this preset, data and seed."""
+def _networks(names) -> list[dict]:
+    """The scores of the networks that the notebooks trained or found, by their folders' names."""
     found = []
-    for path in sorted((runs.runs_dir() / "store").glob("*/record.json")):
+    for path in (runs.runs_dir() / "store" / name / "record.json" for name in sorted(names)):
         r = runs.read_json(path)
-        same = (r["preset"], r["data_hash"], r["seed"])
-        if same != (setup.preset.name, setup.dataset.hash, setup.seed):
-            continue
-        if any(r["settings"][k] != getattr(setup.preset, k) for k in RECIPE):  # of a benchmark
-            continue
         scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
         scores.pop("representations", None)
         spec = r["parameters"]["spec"]

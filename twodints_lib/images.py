@@ -46,7 +46,7 @@ def read_pages(path) -> list[np.ndarray]:
 
 def _tiff_pages(path) -> list[np.ndarray]:
     with tifffile.TiffFile(path) as tif:
-        if len(tif.series) > 1:
+        if not all(series.keyframe.is_reduced for series in tif.series[1:]):  # no thumbnails
             raise InputError(
                 f"{path}: has pages of different sizes or kinds; export each as a file of its own."
             )

@@ -193,7 +193,9 @@ def segment_files(paths, out, model=None, grow=False, flips=False, say=print) ->
     space.check_patch(patch, record["parameters"]["spec"])
     head = record["parameters"]["spec"].get("head", "3-class")
     if grow and head != "3-class":
-        raise InputError(f"--grow: {folder.name} draws {head}, whose cells have their rim already.")
+        raise InputError(
+            f"--grow: cells of {folder.name} ({head} head) have their rim already; leave it out."
+        )
     decode = decode_grown if grow else decoder_of(record)
     out.mkdir(parents=True, exist_ok=True)
     for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):

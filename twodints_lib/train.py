@@ -233,6 +233,7 @@ def train_network(
         else:
             _train_and_record(setup, parameters, way, watch, start, folder, say)
     parallel.agree(None)  # the record is written
+    runs.note_use(folder)
     return folder
 
 
