@@ -7,8 +7,8 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks study bench bench-instances bench-peers bench-loader \
-	bench-errors sweep check-sweep lint format clean distclean
+.PHONY: help setup course test lab notebooks study bench bench-gpu bench-instances bench-peers \
+	bench-loader bench-errors sweep check-sweep lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ study: setup  ## what the search earns against controls: hours, over as many sit
 
 bench: setup  ## our search against stock MONAI: minutes, writes records/bench-search.json
 	@$(BIN)/python benchmarks/search.py
+
+bench-gpu: setup  ## the search step on a CUDA GPU against stock MONAI: records/bench-gpu.json
+	@$(BIN)/python benchmarks/gpu.py
 
 bench-instances: setup  ## the metric, tiles and a prediction, timed: records/bench-instances.json
 	@$(BIN)/python benchmarks/instances.py

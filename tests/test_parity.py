@@ -1,7 +1,9 @@
 """Our lattice against MONAI's DiNTS on shared weights: forward, gradients, decode, weights."""
 
 import contextlib
+import importlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from monai.networks.nets.dints import DiNTS, TopologyInstance, TopologySearch
 from twodints_lib import exchange, mixing, objective, space, topology
 from twodints_lib.errors import InputError
 from twodints_lib.lattice import Lattice, Supernet
+from twodints_lib.operations import SIX, TWO
 
 
 def monai(blocks, depths, downsample=False, code=None, mul=0.125):
@@ -186,3 +189,48 @@ def test_mixing_equals_the_plain_formula(channels, weighed, monkeypatch):
         found.append((out.detach(), *torch.autograd.grad(out.square().sum(), inputs)))
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+def test_in_half_precision_the_plain_formula_is_taken():
+    torch.manual_seed(0)
+    terms = [torch.randn(2, 8, 16, 16) for _ in "abc"]
+    weight = torch.rand(3)
+    low = mixing.mix([x.bfloat16() for x in terms[:2]], [terms[2].bfloat16()], weight)
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(
+        low.float(), mixing.mix(terms[:2], terms[2:], weight), rtol=0.05, atol=0.05
+    )
+
+
+@pytest.mark.parametrize("names", [TWO, SIX])
+def test_the_supernet_compiles_as_one_graph(names):
+    torch.manual_seed(0)
+    net = space.supernet(channel_mul=0.125, num_blocks=2, num_depths=3, names=names).double()
+    image = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    expected, grad = gradients(net, image)
+    net.zero_grad()
+    whole = torch.compile(net, backend="aot_eager", fullgraph=True)  # a break would raise
+    out, found = gradients(whole, image)
+    torch.testing.assert_close(out, expected)
+    for name, value in grad.items():
+        torch.testing.assert_close(found[f"_orig_mod.{name}"], value)
+
+
+def test_every_way_of_the_gpu_benchmark_takes_the_same_step(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    bench = importlib.import_module("gpu")
+    size = {"channel_mul": 0.125, "num_blocks": 2, "num_depths": 3}
+    plain = {name: way for name, way in bench.WAYS.items() if way[2] is None}
+    found = bench.measure("cpu", size, 32, 2, plain, 1)
+    assert len(found) == 5 and all(way["seconds"] > 0 for way in found.values())
+    losses = {name: way["loss"] for name, way in found.items()}
+    assert losses["ours, float32"] == pytest.approx(losses["monai, float32"], rel=1e-5)
+    assert max(losses.values()) - min(losses.values()) < 0.02
+
+
+def test_without_a_gpu_the_gpu_benchmark_says_so(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    bench = importlib.import_module("gpu")
+    monkeypatch.setattr(bench.torch.cuda, "is_available", lambda: False)
+    assert bench.main() == 2
+    assert "no CUDA GPU" in capsys.readouterr().err

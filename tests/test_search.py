@@ -1,5 +1,6 @@
 """Search: two modes kept apart, honest halves, alarms that go off, comparisons that can say no."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from twodints_lib import (
     cli,
@@ -391,3 +394,37 @@ def test_the_epoch_is_chosen_by_the_score_that_is_asked_for():
     ]
     assert search.best_epoch(history, "dice")["epoch"] == 2
     assert search.best_epoch(history, "f1")["epoch"] == 1
+
+
+class Copies(TorchDispatchMode):
+    """Collects what moves between devices, and what is picked by a list of indices."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, torch.Tensor)]
+        devices = {t.device.type for t in tensors}
+        if len(devices) > 1 or (func is torch.ops.aten.index.Tensor and "meta" in devices):
+            self.found.append(str(func))
+        return out
+
+
+@pytest.mark.parametrize("plan", [DINTS, search.Plan(), search.Plan(paths="sampled")])
+def test_a_search_step_waits_for_no_device(plan, samples, monkeypatch):
+    # On the meta device as on a GPU no value can be read without waiting: there it is an error.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not there
+    monkeypatch.setattr(train.Joint, "mean", lambda self, losses: 0.0)
+    monkeypatch.setattr(objective, "gradient_shares", lambda *_: {})
+    monkeypatch.setattr(search, "alphas", lambda net: [np.zeros(a.shape) for a in untrained])
+    torch.manual_seed(0)
+    net = space.build(SPEC).to("meta")
+    untrained = space.arch_parameters(net)
+    trainer = search.WAYS[plan.mode](net, samples, RECIPE, 0, **dataclasses.asdict(plan))
+    trainer.epoch(3)  # constants of the objective are moved once
+    with Copies() as copies:
+        trainer.epoch(4)
+    batches = len(copies.found) / 2  # the image and its target
+    assert batches == trainer.steps * (2 if plan.mode == "dints" else 1)

@@ -88,6 +88,8 @@ class Block(nn.ModuleDict):
             found = edge(nodes[edge.start], rectified[edge.start], kept)
             for some, known in zip(found, terms[edge.end], strict=True):
                 known += [(int(path), i, x) for i, x in some.items()]
+        # Taken apart by unbind, not by lists of indices, which a GPU would have to wait for.
+        weight = None if weight is None else [row.unbind() for row in weight.unbind()]
         return [_sum_up(raw, plain, weight) for raw, plain in terms]
 
 
@@ -95,8 +97,7 @@ def _sum_up(raw, plain, weight):
     if not raw and not plain:
         return None
     if weight is not None:
-        where = [t[:2] for t in (*raw, *plain)]
-        weight = weight[[p for p, _ in where], [i for _, i in where]]
+        weight = [weight[path][i] for path, i, _ in (*raw, *plain)]
     return mix([t[2] for t in raw], [t[2] for t in plain], weight)
 
 

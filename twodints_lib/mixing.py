@@ -4,7 +4,8 @@ A node adds up normalised convolutions and plain (skip) features, each times a w
 search. Stock PyTorch walks through memory for the norm, for each product and for each sum, forward
 and backward. Here the weight rides along in the norm's affine scale, sums go in place, and images
 stay in channels-last order, in which oneDNN's convolutions and PyTorch's bilinear resizing are
-markedly faster (`make bench`). Elsewhere (GPU, half precision, export) the plain formula is used.
+markedly faster (`make bench`). Elsewhere (GPU, half precision, compiling) PyTorch's own functions
+do the same, the weight again in the norm's scale, and nothing waits for the device.
 """
 
 import torch
@@ -16,8 +17,8 @@ _norm, _norm_backward = torch.native_batch_norm, torch.ops.aten.native_batch_nor
 
 
 def _fast(x) -> bool:
-    exporting = torch.compiler.is_exporting() or torch.jit.is_tracing()
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not exporting
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # compiling, or exporting
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not traced
 
 
 def layout(x):
@@ -33,15 +34,19 @@ def instance_norm(x):
 def mix(raw, plain, weight=None):
     """Sum of weight * instance_norm(raw) and weight * plain terms, each (B, C, H, W).
 
-    `weight` (len(raw) + len(plain),) in that order; None: all ones.
+    `weight`: len(raw) + len(plain) scalars, in that order; None: all ones.
     """
     terms = [*raw, *plain]
     if _fast(terms[0]):
+        weight = None if weight is None else torch.stack(list(weight))
         return _Mix.apply(weight, len(raw), *terms)
-    terms = [F.instance_norm(y) for y in raw] + list(plain)
-    if weight is not None:
-        terms = [w.to(x.dtype) * x for w, x in zip(weight, terms, strict=True)]
-    return torch.stack(terms).sum(0) if len(terms) > 3 else sum(terms[1:], terms[0])
+    if weight is None:
+        terms = [F.instance_norm(y) for y in raw] + list(plain)
+    else:
+        scales = [w.expand(y.shape[1]) for w, y in zip(weight, raw, strict=False)]
+        terms = [F.instance_norm(y, weight=s) for y, s in zip(raw, scales, strict=True)]
+        terms += [w.to(x.dtype) * x for w, x in zip(weight[len(raw) :], plain, strict=True)]
+    return sum(terms[1:], terms[0])
 
 
 def _thin(x) -> bool:

@@ -75,11 +75,18 @@ def memory_table(num_depths: int, names: tuple) -> tuple[np.ndarray, np.ndarray]
     return resample[:, None] + own, 0.5**end
 
 
+@lru_cache(maxsize=8)
+def _memory_on(num_depths, names, dtype, device):
+    """memory_table as tensors, moved to the device once."""
+    found = memory_table(num_depths, names)
+    return tuple(torch.as_tensor(a, dtype=dtype, device=device) for a in found)
+
+
 def memory_fraction(net):
     """Expected activation memory over that of all paths on, 0 to 1 (MONAI get_ram_cost_usage)."""
-    cost, size = memory_table(net.num_depths, net.names)
-    mean = 1 + (net.log_alpha_c.softmax(-1) * torch.as_tensor(cost).to(net.log_alpha_c)).sum(-1)
-    mean = mean * torch.as_tensor(size).to(mean)  # (B, P)
+    alphas = net.log_alpha_c
+    cost, size = _memory_on(net.num_depths, net.names, alphas.dtype, alphas.device)
+    mean = size * (1 + (alphas.softmax(-1) * cost).sum(-1))  # (B, P)
     return (net.path_probabilities() * mean).sum() / mean.sum()
 
 

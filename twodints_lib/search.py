@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from twodints_lib import derive, objective, parallel, predict, runs, space, topology, train
+from twodints_lib import derive, objective, predict, runs, space, topology, train
 from twodints_lib.errors import InputError
 from twodints_lib.patches import load_samples
 
@@ -101,7 +101,7 @@ class Dints(Paper):
             self._train_only(space.weight_parameters(self.net))
             loss = self.counts(self.patches, number) * self.loss(*batch)
             self.step(loss, self.optimisers[0])
-            losses.append(float(loss.detach()))
+            losses.append(loss.detach())
             if rise > 0:
                 self._train_only(space.arch_parameters(self.net))
                 task = self.counts(self.arch_patches, number) * self.loss(*arch_batch)
@@ -110,14 +110,11 @@ class Dints(Paper):
                     row = {"shares": objective.gradient_shares(self.net, parts)}
                 total = sum(parts.values())
                 self.step(total, self.optimisers[1])
-                arch_losses.append({k: float(v.detach()) for k, v in parts.items()})
+                arch_losses.append({k: v.detach() for k, v in parts.items()})
         self._train_only(list(self.net.parameters()))
         if arch_losses:
-            row["terms"] = {
-                k: float(np.mean(parallel.mean([x[k] for x in arch_losses], self.where)))
-                for k in arch_losses[0]
-            }
-        return {"loss": float(np.mean(parallel.mean(losses, self.where)))} | row
+            row["terms"] = {k: self.mean([x[k] for x in arch_losses]) for k in arch_losses[0]}
+        return {"loss": self.mean(losses)} | row
 
     def counted(self, epoch):
         """After the warm-up alone: before it the alphas are those it started from."""

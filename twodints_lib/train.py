@@ -60,14 +60,16 @@ class Joint:
         left = self.recipe.max_steps - (epoch - 1) * self.steps if self.recipe.max_steps else None
         whole = [order[i : i + size] for i in range(0, len(order), size)][:left]
         own = [parallel.share(batch) or batch[:1] for batch in whole]
-        return DataLoader(patches, batch_sampler=own, num_workers=self.recipe.workers)
+        pinned = self.where.type == "cuda"  # copied while the device computes
+        workers = self.recipe.workers
+        return DataLoader(patches, batch_sampler=own, num_workers=workers, pin_memory=pinned)
 
     def loss(self, image, target):
         """Mean segmentation loss of a batch, in the recipe's precision; the loss in float32."""
         low = self.recipe.precision != "float32"
         with torch.autocast(self.where.type, getattr(torch, self.recipe.precision), enabled=low):
-            logits = self.net(image.to(self.where))  # (B, 3, P, P)
-        return self.loss_of(logits.float(), target.to(self.where))
+            logits = self.net(image.to(self.where, non_blocking=True))  # (B, 3, P, P)
+        return self.loss_of(logits.float(), target.to(self.where, non_blocking=True))
 
     def counts(self, patches, number: int) -> float:
         """What this process's share of a batch counts in the mean; alone, 1."""
@@ -98,8 +100,12 @@ class Joint:
             self.prepare(epoch, number)
             loss = self.counts(self.patches, number) * self.loss(image, target)
             self.step(loss, self.optimisers[0])
-            losses.append(float(loss.detach()))
-        return {"loss": float(np.mean(parallel.mean(losses, self.where)))}
+            losses.append(loss.detach())
+        return {"loss": self.mean(losses)}
+
+    def mean(self, losses) -> float:
+        """Mean of an epoch's losses: read once, since every reading waits for the device."""
+        return float(np.mean(parallel.mean(torch.stack(losses).tolist(), self.where)))
 
     def prepare(self, epoch, number):
         """Called before each step; nothing to do here."""
