@@ -1,4 +1,4 @@
-"""`make bench-gpu`: the search step on a GPU against stock MONAI's, in every way that may be faster.
+"""`make bench-gpu`: the search step on a GPU against stock MONAI, in every way that may be faster.
 
 2 operations, mul 1.0, 8 blocks, 256 px, batch 8; forward, backward and AdamW. Repeats are
 interleaved. What each way costs in memory, and whether a step makes the host wait for the GPU, is
