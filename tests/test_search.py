@@ -28,6 +28,7 @@ from twodints_lib import (
     search,
     space,
     study,
+    tiny,
     topology,
     train,
 )
@@ -315,10 +316,11 @@ def test_the_bootstrap_covers_and_can_say_no():
 
 @pytest.fixture
 def small_study(monkeypatch, tmp_path, own_runs):
-    tiny = {"patch": 32, "num_blocks": 2, "num_depths": 2, "images": 2, "derived_epochs": 1}
-    tiny |= {"search_epochs": 2, "val_start": 1, "channel_mul": 0.0625}
-    monkeypatch.setattr(study, "SCALE", study.SCALE | tiny)
-    monkeypatch.setattr(study, "TINY", study.TINY | tiny)
+    size = {"patch": 32, "num_blocks": 2, "num_depths": 2, "images": 2, "derived_epochs": 1}
+    size |= {"search_epochs": 2, "val_start": 1, "channel_mul": 0.0625}
+    monkeypatch.setattr(study, "SCALE", study.SCALE | size)
+    small = tiny.SCALE | {"images": 2, "derived_epochs": 1, "search_epochs": 2, "val_start": 2}
+    monkeypatch.setattr(tiny, "SCALE", small | {"channel_mul": 0.0625})
     monkeypatch.setattr(study, "RECORDS", tmp_path / "records")
     monkeypatch.setattr(findings, "RECORDS", tmp_path / "records")
     return tmp_path / "records"
@@ -356,19 +358,81 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
         study.run("nowhere", ["controls"], [1])
 
 
-def test_modalities_and_tiny_space(small_study, tiny_folder, monkeypatch):
-    every = topology.every_code
-    monkeypatch.setattr(topology, "every_code", lambda *a: every(*a)[-99::33] + every(*a)[-1:])
-    monkeypatch.setattr(topology, "decode", lambda *a: every(2, 2)[-1])
-    quiet = {"say": lambda _: None}
-    study.run(str(tiny_folder), ["modalities", "tiny"], [1], **quiet)
-    load = lambda name: findings.load(study.place(name, str(tiny_folder)))  # noqa: E731
-    rows = findings.modality_rows(load("modalities"))
+def test_a_search_for_all_modalities_beside_one_for_each(small_study, tiny_folder):
+    study.run(str(tiny_folder), ["modalities"], [1], lambda _: None)
+    records = findings.load(study.place("modalities", str(tiny_folder)))
+    rows = findings.modality_rows(records)
     assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
-    lines = findings.tiny_lines(load("tiny"))
-    assert any("found rank" in line for line in lines)
-    assert findings.tiny_points(load("tiny"))
+
+
+@pytest.fixture
+def few_codes(monkeypatch):
+    """The tiny space with four of its networks, the last of which every decode gives."""
+    every = topology.every_code
+    chosen = every(2, 2)[-99::33] + every(2, 2)[-1:]
+    monkeypatch.setattr(topology, "every_code", lambda *a: chosen)
+    monkeypatch.setattr(topology, "decode", lambda *a: chosen[-1])
+    return chosen
+
+
+def test_the_tiny_space_is_trained_and_searched(small_study, tiny_folder, few_codes, monkeypatch):
+    study.run(str(tiny_folder), ["tiny"], [1], lambda _: None)
+    records = findings.load(study.place("tiny", str(tiny_folder)))
+    assert len(records["table-seed-1"]["networks"]) == len(few_codes) == 4
+    assert findings.tiny_lines(records)[0].startswith("4 networks trained 1 times, for ")
+    assert {len(r["inherited"]) for r in records.values() if "found" in r} == {4}
+    assert findings.tiny_points(records)
     assert findings.tiny_lines({}) == ["no record yet: make study"]
+
+
+def test_a_network_of_the_table_is_trained_as_any_other(small_study, tiny_folder, few_codes):
+    setup = study.setup_of(str(tiny_folder), 1, tiny.SCALE | {"derived_epochs": 3})
+    row = tiny.table(setup, lambda _: None)[2]
+    folder = search.train_code(setup, few_codes[2], say=lambda _: None)
+    net, _ = predict.load_network(folder)
+    val = patches.load_samples(setup.val())
+    assert row["mean_dice"] == predict.mean_dice(net, val, tiny.WINDOW)
+    assert row["network_parameters"] == space.count_parameters(net)
+
+
+def test_an_interrupted_table_goes_on(small_study, tiny_folder, few_codes, monkeypatch):
+    setup = study.setup_of(str(tiny_folder), 1, tiny.SCALE)
+    mean_dice, scored = predict.mean_dice, []
+
+    def interrupted(*args):
+        if len(scored) == 2:
+            scored.append(None)
+            raise KeyboardInterrupt
+        scored.append(mean_dice(*args))
+        return scored[-1]
+
+    monkeypatch.setattr(predict, "mean_dice", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tiny.table(setup, lambda _: None)
+    rows = tiny.table(setup, lambda _: None)
+    assert [r["mean_dice"] for r in rows] == [d for d in scored if d is not None]
+    assert len(scored) == 5 and len(rows) == 4
+
+
+def test_a_table_says_how_well_it_ranks():
+    truth = np.linspace(0.4, 0.7, 99)
+
+    def records(noise):
+        rng = np.random.default_rng(0)
+        dice = [truth + noise * rng.normal(size=99) for _ in range(5)]
+        tables = {
+            f"table-seed-{s}": {
+                "networks": [{"mean_dice": d, "training_seconds": 2.0} for d in row]
+            }
+            for s, row in enumerate(dice, 1)
+        }
+        found = {"found": 98, "untouched": 0, "inherited": truth.tolist()}
+        return tables | {"paper-seed-1": found}
+
+    sure, unsure = (findings.tiny_lines(records(noise)) for noise in (0.02, 2.0))
+    assert not any("does not rank" in line for line in sure)
+    assert "found rank 1 of 99" in sure[-1] or "found rank 2 of 99" in sure[-1]
+    assert any("does not rank" in line for line in unsure)
 
 
 def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folder, monkeypatch):

@@ -1,5 +1,6 @@
 """What the studies' records say: rows for tables and figures, from records alone."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -152,24 +153,35 @@ def _tables(records):
 
 
 def tiny_lines(records: dict[str, dict]) -> list[str]:
-    """What the tiny space says: rank of what was found, rank agreement, its ceiling."""
-    tables = [[n["mean_dice"] for n in table["networks"]] for table in _tables(records)]
+    """What the tiny space says: how well its table ranks, what the searches found in it."""
+    tables = [table["networks"] for table in _tables(records)]
     if not tables:
         return ["no record yet: make study"]
-    truth = np.mean(tables, axis=0)
+    dice, seconds = (
+        np.array([[n[k] for n in t] for t in tables]) for k in ("mean_dice", "training_seconds")
+    )
+    truth, (times, count) = dice.mean(0), dice.shape
     lines = [
-        f"99 networks trained {len(tables)} times: Dice {truth.min():.3f} to {truth.max():.3f}"
+        f"{count} networks trained {times} times, for {np.median(seconds):.1f} s each and at most "
+        f"{seconds.max():.1f} s: mean Dice {truth.min():.3f} to {truth.max():.3f}"
     ]
-    if len(tables) > 1:
-        tau, rho = rank_agreement(*tables[:2])
-        lines.append(f"one seed's ranking by the other's: tau {tau:.2f}, rho {rho:.2f}")
-        if tau < 0.3:
+    if times > 1:
+        tau, rho = np.mean([rank_agreement(*pair) for pair in combinations(dice, 2)], axis=0)
+        whole = times * max(rho, 0) / (1 + (times - 1) * max(rho, 0))
+        lines.append(
+            f"one training's ranking by another's: tau {tau:.2f}, rho {rho:.2f}; by this, that of "
+            f"the mean over {times} by such another mean: rho {whole:.2f}"
+        )
+        if whole < 0.5:
             lines.append("so this table does not rank the networks: no verdict on any search")
     for job, record in records.items():
         if "found" in record:
-            tau, rho = rank_agreement(truth, [dice for dice, _ in record["inherited"]])
-            rank = 1 + int((truth > truth[record["found"]]).sum())
-            lines.append(f"{job}: found rank {rank} of 99; inherited tau {tau:.2f}, rho {rho:.2f}")
+            tau, rho = rank_agreement(truth, record["inherited"])
+            ranks = [1 + int((truth > truth[record[k]]).sum()) for k in ("found", "untouched")]
+            lines.append(
+                f"{job}: found rank {ranks[0]} of {count}, untouched alphas {ranks[1]}; "
+                f"inherited tau {tau:.2f}, rho {rho:.2f}"
+            )
     return lines
 
 
@@ -180,7 +192,7 @@ def tiny_points(records: dict[str, dict]) -> dict:
     if not tables or not found:
         return {"no record yet": ([0], [0])}
     truth = np.mean(tables, axis=0)
-    return {job: (truth, [dice for dice, _ in r["inherited"]]) for job, r in found.items()}
+    return {job: (truth, r["inherited"]) for job, r in found.items()}
 
 
 MODALITY_HEADER = ("modality", "seeds", "joint: Dice", "own: Dice", "joint minus own", "verdict")

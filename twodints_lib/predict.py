@@ -127,6 +127,13 @@ def _dice_row(maps, sample) -> dict:
     return {"dice_interior": interior, "dice_boundary": boundary, "dice": mean}
 
 
+def mean_dice(net, samples, patch: int) -> float | None:
+    """The mean class Dice alone, without the time that decoding cells takes."""
+    rows = [_dice_row(probabilities(net, s.image, patch), s) for s in samples]
+    found = [r["dice"] for r in rows if r["dice"] is not None]
+    return float(np.mean(found)) if found else None
+
+
 def summary(rows) -> dict:
     """Scores over images: the instance metrics' summary, the mean class Dice, and the rows."""
     dice = [r["dice"] for r in rows if r["dice"] is not None]

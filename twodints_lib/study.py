@@ -8,10 +8,10 @@ import dataclasses
 import os
 
 import numpy as np
+import torch
 
-from twodints_lib import derive, diagnose, manifest, predict, runs, search, topology
+from twodints_lib import diagnose, manifest, predict, runs, search, tiny, topology
 from twodints_lib.errors import InputError
-from twodints_lib.patches import load_samples
 from twodints_lib.search import Plan
 
 RECORDS = runs.ROOT / "records" / "study"
@@ -28,7 +28,6 @@ SCALE = {
     "val_start": 10,
     "val_every": 10,
 }
-TINY = SCALE | {"num_blocks": 2, "num_depths": 2, "search_epochs": 15, "derived_epochs": 6}
 # Large enough that a step's time is the network's, not the loader's.
 SAMPLING = SCALE | {"patch": 128, "batch": 4, "channel_mul": 0.25, "search_epochs": 12}
 SAMPLING |= {"derived_epochs": 30, "val_start": 30}
@@ -155,30 +154,19 @@ def instance_job(data: str, head: str, score: str, seed: int, say=print) -> dict
     return slim(record) | {"chosen": scores, "code": code}
 
 
-def tiny_job(data: str, number: int, seed: int, say=print) -> dict:
-    """Train one of the 99 networks of the tiny space, for a few seconds."""
-    setup = setup_of(data, seed, TINY)
-    code = topology.every_code(TINY["num_blocks"], TINY["num_depths"])[number]
-    record = runs.read_json(search.train_code(setup, code, say=lambda _: None) / "record.json")
-    keep = ("mean_dice", "mean_f1", "network_parameters")
-    return {k: record["metrics"][k] for k in keep} | {"seconds": record["seconds"]}
-
-
-def tiny_search_job(data: str, plan: str, seed: int, say=print) -> dict:
-    """Search the tiny space; score all its networks with the weights of the supernet."""
-    setup = setup_of(data, seed, TINY)
-    codes = topology.every_code(TINY["num_blocks"], TINY["num_depths"])
-    folder = search.search_supernet(setup, PLANS[plan], say=say)
-    net, record = predict.load_network(folder)
-    # The tiny space is one of topologies: the decoded paths, all convolving, as in its table.
-    found = topology.decode(*search.alphas(net), net.names)["paths"]
-    samples, inherited = load_samples(setup.val()), []
-    for code in codes:
-        copied = derive.inherit(net, code, TINY["channel_mul"])
-        scores = predict.summary(predict.score_samples(copied, samples, TINY["patch"]))
-        inherited.append([scores["mean_dice"], scores["mean_f1"]])
-    number = [c["paths"] for c in codes].index(found)
-    return {"found": number, "inherited": inherited, "seconds": record["seconds"]}
+def tiny_table(data: str, seed: int, say=print) -> dict:
+    """Train every network of the tiny space once, with what made the table."""
+    setup = setup_of(data, seed, tiny.SCALE)
+    return {
+        "settings": tiny.SCALE,
+        "seed": seed,
+        "data": setup.dataset.name,
+        "data_hash": setup.dataset.hash,
+        "commit": runs.commit(),
+        "hardware": runs.hardware() | {"threads": torch.get_num_threads()},
+        "paths": [code["paths"] for code in tiny.codes(setup)],
+        "networks": tiny.table(setup, say),
+    }
 
 
 def run(data: str = "simulated", only=(), seeds=SEEDS, say=print):
@@ -222,21 +210,13 @@ def _modalities(data, seeds, say):
 
 
 def _tiny(data, seeds, say):
-    codes = topology.every_code(TINY["num_blocks"], TINY["num_depths"])
-    for seed in seeds[:2]:  # the second seed tells how much of the ranking is noise
-        make = lambda s=seed: {  # noqa: E731
-            "settings": TINY,
-            "seed": s,
-            "data": data,
-            "commit": runs.commit(),
-            "hardware": runs.hardware(),
-            "paths": [c["paths"] for c in codes],
-            "networks": [tiny_job(data, i, s, say) for i in range(len(codes))],
-        }
+    for seed in seeds if seeds != SEEDS else tiny.TABLES:
+        make = lambda s=seed: tiny_table(data, s, say)  # noqa: E731
         once(place("tiny", data), f"table seed {seed}", make, say)
     for seed in seeds:
         for plan in ("paper", "sampled"):
-            make = lambda p=plan, s=seed: tiny_search_job(data, p, s, say)  # noqa: E731
+            setup = setup_of(data, seed, tiny.SCALE)
+            make = lambda s=setup, p=plan: tiny.search_job(s, PLANS[p], say)  # noqa: E731
             once(place("tiny", data), f"{plan} seed {seed}", make, say)
 
 
