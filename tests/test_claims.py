@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from twodints_lib import claims, cli, paper, runs
+from twodints_lib import claims, cli, findings, paper, runs
 from twodints_lib.errors import InputError
 
 # The paper's Table 4 and 5, typed here once more on purpose.
@@ -135,3 +135,32 @@ def test_the_ledger_is_printed(capsys):
     printed = capsys.readouterr().out
     assert printed.count("\n") == len(claims.load()) + 2
     assert "inconsistent within the paper" in printed
+
+
+def study_records(folder, dice):
+    """Records of a study, two seeds of {job: Dice}, on six images each."""
+    for job, mean in dice.items():
+        for seed in (1, 2):
+            images = {f"i{n}": [mean + 0.001 * (n * seed % 5), None] for n in range(6)}
+            record = {"seed": seed, "metrics": {"images": images}}
+            runs.write_json(folder / f"{job}-seed-{seed}.json", record)
+
+
+def test_the_topologies_gain_is_read_from_the_controls(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "RECORDS", tmp_path)
+    (claim,) = by_check(found, "controls")
+    assert status(claim) == claims.NOT
+    for grid, expected in ((0.5, claims.SMALLER), (0.7, claims.UNDECIDED), (0.9, claims.AGAINST)):
+        dice = {"searched-paper": 0.7, "fixed-unet": 0.3, "fixed-full-grid": grid}
+        study_records(tmp_path / "controls", dice)
+        assert status(claim) == expected
+    assert "above it for fixed full grid" in claims.settled([claim])[0]["answer"]
+
+
+def test_one_topology_for_all_is_read_from_the_modalities(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(findings, "RECORDS", tmp_path)
+    (claim,) = by_check(found, "one_topology")
+    assert status(claim) == claims.NOT
+    for own, expected in ((0.5, claims.SMALLER), (0.7, claims.UNDECIDED), (0.9, claims.AGAINST)):
+        study_records(tmp_path / "modalities", {"DIC-joint": 0.7, "DIC-own": own})
+        assert status(claim) == expected

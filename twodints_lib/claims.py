@@ -1,7 +1,7 @@
 """The claims ledger: every claim of the paper, what answers it, and how it stands.
 
 records/claims.toml says where a claim stands in the paper and which check of this module answers
-it; a check computes its answer from the networks, the paper's own tables or the records of rows.
+it; a check computes its answer from the networks, the paper's own tables or the records.
 """
 
 import tomllib
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from twodints_lib import manifest, paper, rows, runs, space
+from twodints_lib import findings, manifest, paper, rows, runs, space
 from twodints_lib.errors import InputError
 
 LEDGER = runs.ROOT / "records" / "claims.toml"
@@ -183,11 +183,45 @@ def leads(claim):
     return (SMALLER if all(low > 0 for _, low, _ in gains.values()) else UNDECIDED), words
 
 
+def controls(claim):
+    """Does the paper's kind of search beat every network that nobody searched? (make study)"""
+    found = findings.differences(findings.load("controls"), "searched-paper")
+    if not found:
+        return NOT, "no record of the study"
+    helped, hurt = (
+        [name for name, *_, word in found if word == f"search {how}"] for how in ("helped", "hurt")
+    )
+    words = f"the paper has no random or fixed topology beside it; ours: of {len(found)} that "
+    words += f"nobody searched, Dice below the search's for {_names(helped)}, above it for "
+    words += f"{_names(hurt)}, not decided for the rest"
+    status = SMALLER if len(helped) == len(found) else AGAINST if hurt else UNDECIDED
+    return status, words
+
+
+def one_topology(claim):
+    """Is a search for one modality alone no better than the search for all? (make study)"""
+    found = findings.modality_rows(findings.load("modalities"))
+    if not found:
+        return NOT, "no record of the study"
+    own, joint = (
+        [name for name, *_, word in found if word == f"{which} better"]
+        for which in ("own", "joint")
+    )
+    words = f"a topology searched for one modality alone beats the joint one for {_names(own)}, "
+    words += f"loses for {_names(joint)}, not decided for the rest; {found[0][1]} seeds"
+    status = AGAINST if own else SMALLER if len(joint) == len(found) else UNDECIDED
+    return status, words
+
+
+def _names(names) -> str:
+    return ", ".join(name.replace("-", " ") for name in names) or "none"
+
+
 CHECKS = {
     f.__name__: f
     for f in (
         parameters, counted_network, value, gain, order, abstract_gain, printed_difference,
-        patches, slower, over_segmentation, images_counted, told, leads,
+        patches, slower, over_segmentation, images_counted, told, leads, controls, one_topology,
     )
 }  # fmt: skip
 
