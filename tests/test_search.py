@@ -482,6 +482,7 @@ def test_a_search_step_waits_for_no_device(plan, samples, monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not there
     monkeypatch.setattr(train.Joint, "mean", lambda self, losses: 0.0)
     monkeypatch.setattr(objective, "gradient_shares", lambda *_: {})
+    # Sampling reads the alphas, which are few; nothing else may be read.
     monkeypatch.setattr(search, "alphas", lambda net: [np.zeros(a.shape) for a in untrained])
     torch.manual_seed(0)
     net = space.build(SPEC).to("meta")
