@@ -381,6 +381,7 @@ def test_the_tiny_space_is_trained_and_searched(small_study, tiny_folder, few_co
     assert len(records["table-seed-1"]["networks"]) == len(few_codes) == 4
     assert findings.tiny_lines(records)[0].startswith("4 networks trained 1 times, for ")
     assert {len(r["inherited"]) for r in records.values() if "found" in r} == {4}
+    assert all({"commit", "data_hash", "hardware", "seed"} <= set(r) for r in records.values())
     assert findings.tiny_points(records)
     assert findings.tiny_lines({}) == ["no record yet: make study"]
 

@@ -106,7 +106,8 @@ def search_job(setup: runs.Setup, plan, say=print) -> dict:
     # The space is one of topologies: the decoded paths, all convolving, as in its table.
     found = topology.decode(*search.alphas(net), net.names)["paths"]
     untouched = topology.decode(*search.untouched(setup), net.names)["paths"]
-    return {
+    origin = ("seed", "data", "data_hash", "commit", "hardware")
+    return {key: record[key] for key in origin} | {
         "found": places.index(found),
         "untouched": places.index(untouched),
         "inherited": inherited,
