@@ -10,8 +10,11 @@ Writes records/bench-errors.json.
 import argparse
 from functools import partial
 
-from twodints_lib import evaluation, paper, predict, rows, runs
-from twodints_lib.patches import load_samples
+from twodints_lib.inference import predict
+from twodints_lib.reproduction import table4
+from twodints_lib.runs import paper, store
+from twodints_lib.scoring import scores
+from twodints_lib.training.patches import load_samples
 
 
 def errors_of(folder, samples) -> dict[str, int]:
@@ -21,16 +24,16 @@ def errors_of(folder, samples) -> dict[str, int]:
     decode = predict.HEADS["3-class"].decode
     found = [
         {"name": s.name, "modality": s.modality}
-        | evaluation.score(s.labels, decode(segmented(s.image)))
+        | scores.score(s.labels, decode(segmented(s.image)))
         for s in samples
     ]
-    return evaluation.summarise(found)["errors"]
+    return scores.summarise(found)["errors"]
 
 
 def stored() -> dict:
     """The folders of all runs by when and with which seed they were made."""
-    paths = (runs.runs_dir() / "store").glob("*/record.json")
-    found = ((runs.read_json(p), p.parent) for p in paths)
+    paths = (store.runs_dir() / "store").glob("*/record.json")
+    found = ((store.read_json(p), p.parent) for p in paths)
     return {(r["finished"], r["seed"]): folder for r, folder in found}
 
 
@@ -40,9 +43,9 @@ def main():
     parser.add_argument("--preset", default="quarter")
     parser.add_argument("--data", default="micro4")
     args = parser.parse_args()
-    setup = rows.setup_of(paper.ROWS[0].name, args.preset, args.data, 1)
+    setup = table4.setup_of(paper.ROWS[0].name, args.preset, args.data, 1)
     samples, found, folders = load_samples(setup.val()), [], stored()
-    for row, records in rows.load(rows.folder_of(setup)).items():
+    for row, records in table4.load(table4.folder_of(setup)).items():
         for record in records:
             folder = folders.get((record["finished"], record["seed"]))
             if folder is None:
@@ -52,8 +55,8 @@ def main():
             found.append({"row": row, "seed": record["seed"], "errors": counts})
             print(row, record["seed"], counts, flush=True)
     keep = {"preset": args.preset, "data": setup.dataset.name, "data_hash": setup.dataset.hash}
-    keep |= {"commit": runs.commit(), "hardware": runs.hardware(), "rows": found}
-    runs.write_json(runs.ROOT / "records" / "bench-errors.json", {"benchmark": "errors"} | keep)
+    keep |= {"commit": store.commit(), "hardware": store.hardware(), "rows": found}
+    store.write_json(store.ROOT / "records" / "bench-errors.json", {"benchmark": "errors"} | keep)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ written beside its time. Writes records/bench-gpu.json; without a GPU there is n
 
 import sys
 
+import monai_weights
 import torch
 from monai.losses import DiceCELoss
 from search import medians, monai
 
-from twodints_lib import exchange, runs, space
+from twodints_lib.runs import store
+from twodints_lib.space import networks
 
 SIZE = {"channel_mul": 1.0, "num_blocks": 8, "num_depths": 4}
 # name: precision, channels-last, how it is compiled (graphs: CUDA graphs of compiled code)
@@ -69,9 +71,9 @@ def measure(where: str, size: dict, patch: int, batch: int, ways: dict, repeats:
     steps, found = {}, {}
     start = monai(**size).state_dict()
     for name, way in ways.items():
-        net = monai(**size) if name.startswith("monai") else space.supernet(**size)
-        if isinstance(net, space.Supernet):
-            exchange.from_monai(net, start)
+        net = monai(**size) if name.startswith("monai") else networks.supernet(**size)
+        if isinstance(net, networks.Supernet):
+            monai_weights.from_monai(net, start)
         else:
             net.load_state_dict(start)
         torch.manual_seed(0)
@@ -100,9 +102,9 @@ def main() -> int:
     best = min(ours, key=ours.get)
     ratios = {n: found[n]["seconds"] / ours[best] for n in ("monai, float32", "monai, bfloat16")}
     print(f"fastest: {best}", {f"over {name}": round(r, 2) for name, r in ratios.items()})
-    where = {"commit": runs.commit(), "versions": runs.versions(), "hardware": runs.hardware()}
+    where = {"commit": store.commit(), "versions": store.versions(), "hardware": store.hardware()}
     where |= {"size": SIZE | {"patch": 256, "batch": 8}, "fastest": best, "ratios": ratios}
-    print(runs.write_json(runs.ROOT / "records" / "bench-gpu.json", where | {"ways": found}))
+    print(store.write_json(store.ROOT / "records" / "bench-gpu.json", where | {"ways": found}))
     return 0
 
 

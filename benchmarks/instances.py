@@ -19,20 +19,15 @@ import numpy as np
 import tifffile
 from measuring import high_water, measure
 
-from twodints_lib import (
-    challenge,
-    evaluation,
-    metrics,
-    predict,
-    representations,
-    runs,
-    space,
-    tiles,
-    topology,
-)
+from twodints_lib.inference import predict, tiles
+from twodints_lib.reproduction import challenge_tree
+from twodints_lib.runs import store
+from twodints_lib.scoring import matching, scores
+from twodints_lib.space import networks, topology
+from twodints_lib.targets import heads
 
 HERE = Path(__file__).parent
-PEERS_PYTHON = runs.ROOT / ".venv-peers" / "bin" / "python"
+PEERS_PYTHON = store.ROOT / ".venv-peers" / "bin" / "python"
 LARGE_MODEL = "derived-ladder-micro4"
 SIZES = {1024: 500, 2048: 3000, 8192: 40_000}
 
@@ -67,7 +62,7 @@ def as_the_script(truth, pred) -> int:
     from scipy.optimize import linear_sum_assignment
 
     found = 0
-    for t, p in metrics.tiles(truth, pred):
+    for t, p in matching.tiles(truth, pred):
         t, p = (_without_border(x) for x in (t, p))
         n, m = int(t.max()) + 1, int(p.max()) + 1
         overlap = np.zeros((n, m), np.uint64)
@@ -101,10 +96,10 @@ def by_monai(truth, pred):
 
 
 WAYS = {
-    "ours": lambda t, p: evaluation.score(t, p)["tp"],
-    "ours, compat neurips22": lambda t, p: evaluation.score(
-        t, p, evaluation.Rules(compat="neurips22")
-    )["tp"],
+    "ours": lambda t, p: scores.score(t, p)["tp"],
+    "ours, compat neurips22": lambda t, p: scores.score(t, p, scores.Rules(compat="neurips22"))[
+        "tp"
+    ],
     "as the challenge's script": as_the_script,
     "MONAI's panoptic quality": by_monai,
 }
@@ -141,7 +136,7 @@ def mosaic(size: int = 4096) -> dict:
     """Every representation decoded from a mosaic in tiles and in one piece: the same partition?"""
     truth, _ = crowd(size, 20_000)
     found = {}
-    for name, (encode, decode) in representations.REPRESENTATIONS.items():
+    for name, (encode, decode) in heads.REPRESENTATIONS.items():
         maps = encode(truth)
         maps += np.random.default_rng(1).normal(0, 0.05, (1, size, size)).astype(np.float32)
         seconds, labels = [], []
@@ -184,15 +179,15 @@ def _large_step(step, model, size, image, truth, found):
     if step == "make":
         for path in (image, truth):
             Path(path).mkdir()
-        pixels, labels = challenge.slide(7, int(size), 1000)
+        pixels, labels = challenge_tree.slide(7, int(size), 1000)
         tifffile.imwrite(f"{image}/slide.tif", pixels, compression="zlib")
         tifffile.imwrite(f"{truth}/slide_label.tiff", labels, compression="zlib")
         told = {"cells": int(labels.max())}
     elif step == "segment":
-        predict.segment_files([image], found, model, say=lambda _: None)
+        predict.segment_files([image], found, model)
         told = {}
     else:
-        result = evaluation.evaluate(found, truth, evaluation.Rules(compat="neurips22"))
+        result = scores.evaluate(found, truth, scores.Rules(compat="neurips22"))
         told = {"f1": result["mean_f1"]}
     print(json.dumps(told | {"peak_gib": round(high_water() / 2**20, 2)}))
 
@@ -206,7 +201,7 @@ def one_image(folder=None, repeats: int = 5) -> dict:
         code = topology.known_shape("unet", 6, 4)
         spec = {"kind": "derived", "code": code, "channel_mul": 0.5, "downsample": True}
         spec |= {"head": "ladder"}
-        net, patch = space.build(spec), 128
+        net, patch = networks.build(spec), 128
     image = (np.random.default_rng(0).random((512, 512)) * 255).astype(np.uint8)
     times = []
     for _ in range(repeats):
@@ -223,9 +218,9 @@ if __name__ == "__main__":
         pair = np.load(sys.argv[2])
         print(json.dumps(measure(WAYS[sys.argv[1]], *pair)))
     else:
-        record = {"benchmark": "instances", "commit": runs.commit(), "hardware": runs.hardware()}
+        record = {"benchmark": "instances", "commit": store.commit(), "hardware": store.hardware()}
         record["one_image"] = one_image(*sys.argv[1:2])
         record["metric"] = metric_cases()
         record["mosaic"] = mosaic()
         record["large image"] = large_image(sys.argv[1] if sys.argv[1:] else LARGE_MODEL)
-        runs.write_json(runs.ROOT / "records" / "bench-instances.json", record)
+        store.write_json(store.ROOT / "records" / "bench-instances.json", record)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import monai_weights
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,8 +19,9 @@ from measuring import high_water
 from monai.losses import DiceCELoss
 from monai.networks.nets.dints import DiNTS, TopologySearch
 
-from twodints_lib import cost, exchange, objective, operations, runs, space, topology
-from twodints_lib.lattice import Edge
+from twodints_lib.runs import store
+from twodints_lib.space import cost, networks, objective, operations, topology
+from twodints_lib.space.lattice import Edge
 
 COMMON = {"spatial_dims": 2, "use_downsample": False, "norm_name": "INSTANCE"}
 SIZE = {"channel_mul": 0.5, "num_blocks": 8, "num_depths": 4}
@@ -85,8 +87,8 @@ def convolutions_alone(net, patch=128, batch=2):
 
 def step_times() -> dict:
     """The search step, 2 operations, mul 0.5, 8 blocks, 128 px, batch 2, fp32."""
-    theirs, ours = monai(**SIZE), space.supernet(**SIZE)
-    exchange.from_monai(ours, theirs.state_dict())
+    theirs, ours = monai(**SIZE), networks.supernet(**SIZE)
+    monai_weights.from_monai(ours, theirs.state_dict())
     calls = {"monai": training_step(theirs), "ours": training_step(ours)}
     calls |= {"convolutions alone": convolutions_alone(theirs)}
     found = medians(calls, 9)
@@ -128,8 +130,8 @@ def six_operations() -> dict:
     """Peak memory of one training step, 6 operations, mul 0.5, 8 blocks, 128 px, batch 2."""
     variants = ("monai's way", "ours", "ours, checkpointed")
     memory = {name: peak(f"six {name}") for name in variants}
-    net = space.supernet(**SIZE, names=operations.SIX)
-    checkpointed = space.supernet(**SIZE, names=operations.SIX)
+    net = networks.supernet(**SIZE, names=operations.SIX)
+    checkpointed = networks.supernet(**SIZE, names=operations.SIX)
     checkpointed.checkpointing = True
     times = medians({"ours": training_step(net), "checkpointed": training_step(checkpointed)}, 3)
     ratio = memory["monai's way"] / memory["ours, checkpointed"]
@@ -163,7 +165,7 @@ def measure_peak(what: str):
     else:
         if name == "monai's way":
             Edge.forward = monais_way
-        net = space.supernet(**SIZE, names=operations.SIX)
+        net = networks.supernet(**SIZE, names=operations.SIX)
         net.checkpointing = name == "ours, checkpointed"
         small = training_step(net, 16, 1)  # optimiser state and gradients are not what is asked
         small()
@@ -178,13 +180,13 @@ def memory_model() -> list[dict]:
     rows = []
     for seed in range(24):
         code = topology.random_code(6, 4, seed)
-        net = space.derived_network(code, 0.25)
+        net = networks.derived_network(code, 0.25)
         rows.append(
             {
                 "estimated_mib": cost.estimated_bytes(code, 0.25, 128) / 2**20,
                 "measured_mib": cost.activation_bytes(net, 128) / 2**20,
                 "macs": cost.multiply_accumulates(net, 128),
-                "parameters": space.count_parameters(net),
+                "parameters": networks.count_parameters(net),
                 "seconds": cost.seconds_per_image(net, 128, 3),
             }
         )
@@ -204,9 +206,9 @@ def main():
         found[name] = part()
         print(name, {k: round(v, 2) for k, v in found[name]["ratios"].items()}, flush=True)
     found["memory model"] = memory_model()
-    where = {"commit": runs.commit(), "versions": runs.versions(), "hardware": runs.hardware()}
+    where = {"commit": store.commit(), "versions": store.versions(), "hardware": store.hardware()}
     where |= {"threads": torch.get_num_threads()}
-    print(runs.write_json(runs.ROOT / "records" / "bench-search.json", where | found))
+    print(store.write_json(store.ROOT / "records" / "bench-search.json", where | found))
 
 
 if __name__ == "__main__":

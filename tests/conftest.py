@@ -1,12 +1,16 @@
 """Fixtures: a tiny data set on disk, and a world of its own for caches and runs."""
 
+import logging
+
 import numpy as np
 import pytest
 import tifffile
 import torch
 from skimage.draw import disk
 
-from twodints_lib import manifest, presets, runs
+from twodints_lib import messages
+from twodints_lib.data import manifest
+from twodints_lib.runs import settings, store
 
 torch.set_num_threads(1)
 
@@ -40,6 +44,19 @@ def tiny_folder(tmp_path_factory):
 
 
 @pytest.fixture
+def said():
+    """What the library says while the test runs, a line each."""
+    lines, listener = [], logging.Handler()
+    listener.emit = lambda record: lines.append(record.getMessage())
+    before = messages.log.level
+    messages.log.addHandler(listener)
+    messages.log.setLevel(logging.INFO)
+    yield lines
+    messages.log.removeHandler(listener)
+    messages.log.setLevel(before)
+
+
+@pytest.fixture
 def own_runs(tmp_path, monkeypatch):
     """Runs go to a fresh folder, and no preset is set from outside."""
     monkeypatch.setenv("TWODINTS_RUNS", str(tmp_path / "runs"))
@@ -51,5 +68,5 @@ def own_runs(tmp_path, monkeypatch):
 def tiny_setup(tiny_folder, own_runs):
     """A smoke setup on the tiny data, smaller still."""
     values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 4}
-    preset = presets.load("smoke", **values)
-    return runs.Setup(preset, manifest.open_data(tiny_folder), 7)
+    preset = settings.load("smoke", **values)
+    return store.Setup(preset, manifest.open_data(tiny_folder), 7)

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from twodints_lib import cli, predict, report
+from twodints_lib import cli
 from twodints_lib.errors import InputError
+from twodints_lib.inference import predict
+from twodints_lib.runs import report
 
 
 def test_data_list_names_every_set(capsys):

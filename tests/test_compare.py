@@ -5,8 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from twodints_lib import cli, compare, diagnose, draw_runs, runs, topology
+from twodints_lib import cli
 from twodints_lib.errors import InputError
+from twodints_lib.plots import runs
+from twodints_lib.reproduction import compare
+from twodints_lib.runs import store
+from twodints_lib.space import topology
+from twodints_lib.training import diagnose
 
 DICE, F1 = [0.5, 0.6, None, 0.8], [0.2, 0.9, 0.4, 0.4]
 
@@ -25,8 +30,8 @@ def record(folder, name, dice=DICE, f1=F1, slim=False, **more):
         "settings": {"patch": 64},
     } | more  # fmt: skip
     path = folder / name
-    runs.write_json(path / "record.json", found)
-    runs.write_json(path / "history.json", {"history": []})
+    store.write_json(path / "record.json", found)
+    store.write_json(path / "history.json", {"history": []})
     return path
 
 
@@ -111,10 +116,10 @@ def test_what_cannot_be_compared_is_named(tmp_path, case, capsys):
 
 def test_other_images_are_refused(tmp_path):
     a, b = record(tmp_path, "a"), record(tmp_path, "b")
-    whole = runs.read_json(b / "record.json")
+    whole = store.read_json(b / "record.json")
     for row in whole["metrics"]["per_image"]:
         row["name"] += "x"
-    runs.write_json(b / "record.json", whole)
+    store.write_json(b / "record.json", whole)
     with pytest.raises(InputError, match="shares no image"):
         compare.compare(a, b)
 
@@ -129,7 +134,7 @@ def test_the_command_and_its_json(tmp_path, capsys):
 
 def test_the_figure_has_one_dot_an_image(tmp_path):
     found = compare.compare(record(tmp_path, "a"), record(tmp_path, "b", seed=2))
-    left, right = draw_runs.difference(found).axes
+    left, right = runs.difference(found).axes
     dots = np.concatenate([c.get_offsets() for c in left.collections])
     assert sorted(map(tuple, dots)) == sorted((f, f) for f in F1)
     assert [t.get_text() for t in left.get_legend().get_texts()] == ["brightfield", "DIC"]

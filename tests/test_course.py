@@ -14,7 +14,9 @@ import papermill
 import pytest
 from nbclient.exceptions import DeadKernelError
 
-from twodints_lib import cli, course, runs, train
+from twodints_lib import cli, course
+from twodints_lib.runs import store
+from twodints_lib.training import loop
 
 MICRO4 = Path(__file__).parents[2] / "shared" / "data" / "micro4"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -145,12 +147,12 @@ def test_a_name_wins_over_a_folder(tmp_path, monkeypatch):
 
 
 def test_a_course_lists_the_networks_it_used_and_no_others(tiny_setup, tmp_path, monkeypatch):
-    quiet, spec = {"say": lambda _: None}, {"kind": "unet"}
+    spec = {"kind": "unet"}
     other = dataclasses.replace(tiny_setup.preset, learning_rate=1e-4)
-    train.train_network(dataclasses.replace(tiny_setup, preset=other), spec, 1, **quiet)
+    loop.train_network(dataclasses.replace(tiny_setup, preset=other), spec, 1)
     monkeypatch.setenv("TWODINTS_USED", str(tmp_path / "used"))
     for _ in range(2):  # trained, then found
-        folder = train.train_network(tiny_setup, spec, 1, **quiet)
+        folder = loop.train_network(tiny_setup, spec, 1)
     names = (tmp_path / "used").read_text().split()
     assert names == [folder.name] * 2
     assert [n["run"] for n in course._networks(set(names))] == [folder.name]
@@ -168,19 +170,19 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     nbformat.write(executed, done / source.name)
     (home / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(course, "NOTEBOOKS", home)
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(store, "ROOT", tmp_path)
     record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[0]}]}
-    runs.write_json(done / "course.json", record)
+    store.write_json(done / "course.json", record)
     course.refresh(done)
     kept = tmp_path / "records" / "course-laptop-simulated.json"
-    assert runs.read_json(kept) == record
-    runs.write_json(done / "run-00.json", record | {"a part": True})
+    assert store.read_json(kept) == record
+    store.write_json(done / "run-00.json", record | {"a part": True})
     course.refresh(done, ["00"])
-    assert runs.read_json(kept) == record  # a part never replaces the whole
+    assert store.read_json(kept) == record  # a part never replaces the whole
     again = nbformat.read(home / source.name, as_version=4)
     assert again == nbformat.read(source, as_version=4)
 
 
 def test_runs_dir_follows_its_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("TWODINTS_RUNS", str(tmp_path))
-    assert runs.runs_dir() == tmp_path
+    assert store.runs_dir() == tmp_path

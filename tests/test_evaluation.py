@@ -13,9 +13,10 @@ import pytest
 import tifffile
 from test_metrics import COLUMNS, GOLDEN
 
-from twodints_lib import cli, evaluation, metrics
+from twodints_lib import cli
 from twodints_lib.errors import InputError
-from twodints_lib.evaluation import Rules
+from twodints_lib.scoring import matching, scores
+from twodints_lib.scoring.scores import Rules
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -26,7 +27,7 @@ def test_compat_gives_the_scripts_rows_digit_by_digit(threshold):
     with open(GOLDEN / f"official-{threshold}.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     rules = Rules((threshold,), compat="neurips22")
-    result = evaluation.evaluate(GOLDEN / "pred", GOLDEN / "truth", rules)
+    result = scores.evaluate(GOLDEN / "pred", GOLDEN / "truth", rules)
     ours = {r["name"]: r for r in result["per_image"]}
     assert len(rows) == len(ours) >= 39
     for row in rows:
@@ -79,7 +80,7 @@ def test_500_pairs_equal_a_brute_force(part):
     for seed in range(50 * part, 50 * part + 50):
         truth, pred = generated(seed)
         at_least, frame = bool(seed % 2), (2, 0, 3)[seed % 3]
-        row = evaluation.score(truth, pred, Rules((0.5, 0.3, 0.8), at_least, frame))
+        row = scores.score(truth, pred, Rules((0.5, 0.3, 0.8), at_least, frame))
         for threshold in (0.5, 0.3, 0.8):
             tp, iou, n_true, n_pred = brute_force(truth, pred, threshold, at_least, frame)
             found = row["thresholds"][f"{threshold:g}"]
@@ -120,13 +121,13 @@ def image(*boxes, size=64):
 )
 def test_every_unmatched_cell_is_named_once(truth, pred, errors):
     # Two equal halves merged: one of them still matches at exactly 0.5; > names both.
-    row = evaluation.score(truth, pred, Rules((0.51,)) if "split" in errors else Rules())
+    row = scores.score(truth, pred, Rules((0.51,)) if "split" in errors else Rules())
     assert {k: v for k, v in row["errors"].items() if v} == errors
 
 
 def test_sizes_are_counted_apart():
     truth = image((5, 5, 6, 6), (5, 30, 20, 20))
-    row = evaluation.score(truth, image((5, 30, 20, 20)))
+    row = scores.score(truth, image((5, 30, 20, 20)))
     assert row["sizes"]["under 13.7 px"] == [1, 0] and row["sizes"]["13.7 to 30 px"] == [1, 1]
 
 
@@ -137,24 +138,24 @@ def test_labels_that_lost_their_ids_are_refused(where, spoil):
     bad = {"float": good.astype(float), "negative": good - 1, "shape": good[1:]}[spoil]
     pair = (bad, good) if where == "truth" else (good, bad)
     with pytest.raises(InputError, match="size" if spoil == "shape" else where):
-        evaluation.score(*pair)
+        scores.score(*pair)
 
 
 def test_conventions_differ_only_where_they_say():
     half = image((5, 5, 10, 10), (5, 15, 10, 10)), image((5, 5, 10, 20))
-    assert evaluation.score(*half)["tp"] == 1
-    assert evaluation.score(*half, Rules(at_least=False))["tp"] == 0
+    assert scores.score(*half)["tp"] == 1
+    assert scores.score(*half, Rules(at_least=False))["tp"] == 0
     border = image((0, 5, 10, 10))
-    assert evaluation.score(border, border)["n_true"] == 0
-    assert evaluation.score(border, border, Rules(frame=0))["tp"] == 1
+    assert scores.score(border, border)["n_true"] == 0
+    assert scores.score(border, border, Rules(frame=0))["tp"] == 1
     nothing = image()
-    assert evaluation.score(nothing, nothing)["f1"] == 1
-    assert evaluation.score(nothing, nothing, Rules(compat="neurips22"))["f1"] == 0
+    assert scores.score(nothing, nothing)["f1"] == 1
+    assert scores.score(nothing, nothing, Rules(compat="neurips22"))["f1"] == 0
     missed = image((5, 5, 10, 10)), nothing
-    assert evaluation.score(*missed)["fn"] == 1
-    assert evaluation.score(*missed, Rules(compat="neurips22"))["fn"] == 0
+    assert scores.score(*missed)["fn"] == 1
+    assert scores.score(*missed, Rules(compat="neurips22"))["fn"] == 0
     with pytest.raises(InputError, match="frame=100"):
-        evaluation.score(*missed, Rules(frame=100))
+        scores.score(*missed, Rules(frame=100))
     for bad in ({"compat": "coco"}, {"thresholds": ()}, {"thresholds": (0.0,)}, {"frame": -1}):
         with pytest.raises(InputError):
             Rules(**bad)
@@ -164,15 +165,15 @@ def test_compat_counts_no_missed_cell_in_a_tile_without_predictions():
     truth = np.zeros((5000, 5000), np.uint16)  # nine tiles of 2000 pixels, the last ones padded
     truth[100:120, 100:120], truth[3000:3020, 3000:3020] = 1, 2
     pred = truth * (truth == 1)
-    script = evaluation.score(truth, pred, Rules(compat="neurips22"))
+    script = scores.score(truth, pred, Rules(compat="neurips22"))
     assert (script["n_true"], script["tp"], script["fn"]) == (2, 1, 0)
-    assert evaluation.score(truth, pred)["fn"] == 1
+    assert scores.score(truth, pred)["fn"] == 1
 
 
 def test_compat_rounds_as_the_script_does():
-    found = [metrics.Overlaps(*_diagonal(tp, n, m)) for tp, n, m in ((2, 5, 123), (7, 20, 160))]
+    found = [matching.Overlaps(*_diagonal(tp, n, m)) for tp, n, m in ((2, 5, 123), (7, 20, 160))]
     rules = Rules(compat="neurips22")
-    rows = [evaluation._counts([part], 0.5, rules) for part in found]
+    rows = [scores._counts([part], 0.5, rules) for part in found]
     assert rows[0]["f1"] == 0.0313 and rows[1]["precision"] == 0.0438
 
 
@@ -185,13 +186,11 @@ def _diagonal(tp, n, m):
 
 def test_every_threshold_has_its_aggregates():
     truth = image((5, 5, 10, 10), (30, 30, 12, 12))
-    rows = [{"name": "a", "modality": "DIC"} | evaluation.score(truth, truth, Rules((0.5, 0.9)))]
-    empty = {"name": "b", "modality": "DIC"} | evaluation.score(image(), image(), Rules((0.5, 0.9)))
-    found = evaluation.summarise([*rows, empty])["thresholds"]
+    rows = [{"name": "a", "modality": "DIC"} | scores.score(truth, truth, Rules((0.5, 0.9)))]
+    empty = {"name": "b", "modality": "DIC"} | scores.score(image(), image(), Rules((0.5, 0.9)))
+    found = scores.summarise([*rows, empty])["thresholds"]
     assert set(found) == {"0.5", "0.9"} and found["0.9"]["mean"]["pq"] == 1
-    assert (
-        evaluation.summarise([empty])["pooled_f1"] == evaluation.summarise([empty])["mean_f1"] == 1
-    )
+    assert scores.summarise([empty])["pooled_f1"] == scores.summarise([empty])["mean_f1"] == 1
 
 
 @pytest.fixture
@@ -257,7 +256,7 @@ def test_the_benchmark_compares_ways_that_agree(benchmark):
     found = {name: int(way(truth, pred)) for name, way in bench.WAYS.items()}
     by_monai = found.pop("MONAI's panoptic quality")  # counts cells at the border as well
     assert len(set(found.values())) == 1 and 40 < found["ours"] < 120
-    assert by_monai == evaluation.score(truth, pred, Rules(frame=0))["tp"]
+    assert by_monai == scores.score(truth, pred, Rules(frame=0))["tp"]
 
 
 MEASURED = """

@@ -19,8 +19,9 @@ import pytest
 import tifffile
 from imageio import v3 as iio
 
-import twodints_lib.archives as archives_module
-from twodints_lib import fetch, manifest, micro4, storage
+from twodints_lib import files
+from twodints_lib.data import archives as archives_module
+from twodints_lib.data import fetch, manifest, micro4
 from twodints_lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -254,8 +255,8 @@ def expect(folder, rows):
         pair = micro4.READERS[row["source"]](
             checkout / row["source_file"], checkout / micro4.companion(row)
         )
-        row["sha256_image_pixels"] = storage.pixel_hash(pair[0])
-        row["sha256_label_pixels"] = storage.pixel_hash(micro4.tidy(pair[1]))
+        row["sha256_image_pixels"] = files.pixel_hash(pair[0])
+        row["sha256_label_pixels"] = files.pixel_hash(micro4.tidy(pair[1]))
     with open(manifest.MANIFESTS / "micro4.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -407,13 +408,13 @@ def test_damaged_copy_is_found_and_made_again(sources, cache, capsys):
 def test_kill_leaves_no_half_data_set(sources, cache):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from twodints_lib import fetch, manifest, micro4, storage\n"
+        "from twodints_lib import files\nfrom twodints_lib.data import fetch, manifest, micro4\n"
         f"manifest.MANIFESTS = Path({str(manifest.MANIFESTS)!r})\n"
-        "write, done = storage.write_pair, []\n"
+        "write, done = files.write_pair, []\n"
         "def killed(*args):\n"
         "    write(*args)\n    done.append(1)\n"
         "    if len(done) == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "storage.write_pair = killed\n"
+        "files.write_pair = killed\n"
         f"fetch.make('micro4', {str(sources)!r})\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
@@ -440,8 +441,8 @@ def test_simulated(monkeypatch, cache, capsys):
         tifffile.imwrite(folder / "labels" / "a_label.tiff", label)
         row = {
             "name": "a", "split": "train", "modality": "DIC", "image": "images/a.png",
-            "label": "labels/a_label.tiff", "sha256_image_pixels": storage.pixel_hash(image),
-            "sha256_label_pixels": storage.pixel_hash(label),
+            "label": "labels/a_label.tiff", "sha256_image_pixels": files.pixel_hash(image),
+            "sha256_label_pixels": files.pixel_hash(label),
         }  # fmt: skip
         (folder / "manifest.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
         return folder

@@ -7,9 +7,9 @@ from imageio import v3 as iio
 from scipy import ndimage
 from skimage.draw import disk
 
-from twodints_lib import images
+from twodints_lib.data import images
+from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
-from twodints_lib.manifest import Item
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 255, (20, 30)).astype(np.uint8)

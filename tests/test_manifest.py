@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from imageio import v3 as iio
 
-from twodints_lib import manifest, storage
+from twodints_lib import files
+from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
 
 
@@ -55,7 +56,7 @@ def row(name, split="train", modality="DIC"):
 @pytest.mark.parametrize("name", manifest.manifests())
 def test_manifests_are_right(name):
     told = manifest.load_manifest(name)
-    assert told["modalities"] == list(storage.MODALITIES)
+    assert told["modalities"] == list(files.MODALITIES)
     assert told["splits"]["seed"] == 2022
 
 
@@ -341,12 +342,12 @@ def test_simulated_is_drawn_again_when_a_setting_changes(tmp_path, monkeypatch, 
 
 
 def test_whole_folder_leaves_nothing_half(tmp_path):
-    with pytest.raises(KeyboardInterrupt), storage.whole_folder(tmp_path / "x") as room:
+    with pytest.raises(KeyboardInterrupt), files.whole_folder(tmp_path / "x") as room:
         room.mkdir()
         (room / "file").write_text("half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
-    with storage.whole_folder(tmp_path / "x") as room:
+    with files.whole_folder(tmp_path / "x") as room:
         (tmp_path / "x").mkdir()  # another process is first
         room.mkdir()
     assert [p.name for p in tmp_path.iterdir()] == ["x"] and not list((tmp_path / "x").iterdir())

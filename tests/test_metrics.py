@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from twodints_lib import cli, evaluation, metrics
+from twodints_lib import cli
 from twodints_lib.errors import InputError
+from twodints_lib.scoring import matching, scores
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "data" / "official_metric"
 COLUMNS = {
@@ -26,7 +27,7 @@ def test_the_official_scripts_own_values(threshold):
     with open(GOLDEN / f"official-{threshold}.csv", newline="") as file:
         for row in csv.DictReader(file):
             truth, pred = (tifffile.imread(GOLDEN / d / row["names"]) for d in ("truth", "pred"))
-            ours = metrics.score_image(truth, pred, threshold)
+            ours = matching.score_image(truth, pred, threshold)
             theirs = {k: float(row[v]) for k, v in COLUMNS.items()}
             if not ours["n_pred"]:  # the script forgets the missed cells of an empty prediction
                 theirs["fn"] = ours["n_true"]
@@ -63,7 +64,7 @@ def test_counts_equal_a_brute_force(seed):
     if seed % 3 == 0:  # halves: ties at exactly 0.5
         pred[:, ::2][pred[:, ::2] > 0] += 1
     for threshold in (0.3, 0.5, 0.7):
-        row = metrics.score_image(truth, pred, threshold)
+        row = matching.score_image(truth, pred, threshold)
         assert (row["n_true"], row["n_pred"], row["tp"]) == brute_force(truth, pred, threshold)
 
 
@@ -71,10 +72,10 @@ def test_counts_equal_a_brute_force(seed):
 def test_overlaps_do_not_depend_on_the_block(monkeypatch, block):
     rng = np.random.default_rng(1)
     truth, pred = (rng.integers(0, 9, (50, 40)).repeat(3, 0) for _ in range(2))
-    whole = metrics.overlap_table(truth, pred)
-    monkeypatch.setattr(metrics, "BLOCK", block)
-    monkeypatch.setattr(metrics, "CACHE", 90)  # two rows at a time
-    for a, b in zip(whole, metrics.overlap_table(truth, pred), strict=True):
+    whole = matching.overlap_table(truth, pred)
+    monkeypatch.setattr(matching, "BLOCK", block)
+    monkeypatch.setattr(matching, "CACHE", 90)  # two rows at a time
+    for a, b in zip(whole, matching.overlap_table(truth, pred), strict=True):
         np.testing.assert_array_equal(a, b)
     assert whole[2].sum() == truth.size
 
@@ -82,15 +83,15 @@ def test_overlaps_do_not_depend_on_the_block(monkeypatch, block):
 def test_large_ids_and_an_empty_pair():
     truth = np.zeros((20, 20), np.uint32)
     truth[5:10, 5:10] = 4_000_000
-    assert metrics.score_image(truth, truth)["f1"] == 1
+    assert matching.score_image(truth, truth)["f1"] == 1
     nothing = np.zeros((20, 20), np.uint8)
-    row = metrics.score_image(nothing, nothing)
+    row = matching.score_image(nothing, nothing)
     assert row["f1"] == 0 and row["foreground_dice"] == 1
 
 
 def test_other_shapes_are_refused():
     with pytest.raises(InputError, match=r"\(4, 4\).*\(5, 5\)"):
-        metrics.score_image(np.zeros((5, 5), int), np.zeros((4, 4), int))
+        matching.score_image(np.zeros((5, 5), int), np.zeros((4, 4), int))
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def folders(tmp_path):
 
 
 def test_a_missing_prediction_counts_as_empty_and_is_named(folders):
-    result = evaluation.evaluate(*folders)
+    result = scores.evaluate(*folders)
     assert [r["f1"] for r in result["per_image"]] == [1, 0, 0]
     assert result["missing"] == ["c"]
     assert result["mean_f1"] == pytest.approx(1 / 3) and result["median_f1"] == 0
@@ -118,7 +119,7 @@ def test_a_missing_prediction_counts_as_empty_and_is_named(folders):
 def test_modalities_come_from_the_manifest(folders):
     pred, truth = folders
     (truth.parent / "manifest.csv").write_text("name,modality\na,DIC\nb,DIC\nc,brightfield\n")
-    assert evaluation.evaluate(pred, truth)["per_modality"] == {"DIC": 0.5, "brightfield": 0}
+    assert scores.evaluate(pred, truth)["per_modality"] == {"DIC": 0.5, "brightfield": 0}
 
 
 def test_the_command_prints_json(folders, capsys):

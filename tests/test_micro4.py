@@ -7,7 +7,8 @@ import pytest
 import tifffile
 from imageio import v3 as iio
 
-from twodints_lib import manifest, micro4, storage
+from twodints_lib import files
+from twodints_lib.data import manifest, micro4
 from twodints_lib.errors import InputError
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "micro4_sources"
@@ -43,11 +44,11 @@ def test_samples_pixel_by_pixel(name, tmp_path):
     row = ROWS[name]
     # make_pair raises where a pixel of image or labels differs from the list
     pair = micro4.make_pair(row, SAMPLES / micro4.source_repos()[row["source"]])
-    storage.write_pair(row, tmp_path, *pair)
+    files.write_pair(row, tmp_path, *pair)
     for kind in ("image", "label"):
         path = tmp_path / row[kind]
         array = iio.imread(path) if path.suffix == ".png" else tifffile.imread(path)
-        assert storage.pixel_hash(array) == row[f"sha256_{kind}_pixels"]
+        assert files.pixel_hash(array) == row[f"sha256_{kind}_pixels"]
 
 
 def test_wrong_pixels_and_missing_files_are_told(tmp_path):
@@ -64,9 +65,9 @@ def test_wrong_pixels_and_missing_files_are_told(tmp_path):
 
 def test_pixel_hash_sees_type_and_shape():
     zeros = np.zeros((2, 3), np.uint8)
-    hashes = {storage.pixel_hash(a) for a in (zeros, zeros.T, zeros.astype(np.uint16))}
+    hashes = {files.pixel_hash(a) for a in (zeros, zeros.T, zeros.astype(np.uint16))}
     assert len(hashes) == 3
-    assert storage.pixel_hash(np.asfortranarray(zeros)) in hashes
+    assert files.pixel_hash(np.asfortranarray(zeros)) in hashes
 
 
 def write_nucleus(folder, channels=4):

@@ -13,7 +13,9 @@ MODES = ("paper", "dints")
 SCRIPT = """
 import atexit, json, os, sys
 from pathlib import Path
-from twodints_lib import manifest, parallel, presets, runs, search, train
+from twodints_lib.data import manifest
+from twodints_lib.training import distributed, search, loop
+from twodints_lib.runs import settings, store
 
 def threads():
     return [t.read_text().strip() for t in Path("/proc/self/task").glob("*/comm")]
@@ -22,17 +24,17 @@ def last():  # registered first, so called last
     Path(f"{sys.argv[2]}-{os.environ.get('RANK', 0)}.threads").write_text(" ".join(threads()))
 
 atexit.register(last)
-parallel.start()
+distributed.start()
 values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 3, "workers": 0}
-preset = presets.load("smoke", search_epochs=4, **values)
-setup = runs.Setup(preset, manifest.open_data(sys.argv[1]), 7)
-score, names, kept, found = train.predict.score_samples, [], [], {}
+preset = settings.load("smoke", search_epochs=4, **values)
+setup = store.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+score, names, kept, found = loop.predict.score_samples, [], [], {}
 
 def noted(net, samples, *rest, **more):
     names.append([s.name for s in samples])
     return score(net, samples, *rest, **more)
 
-train.predict.score_samples = noted
+loop.predict.score_samples = noted
 for mode in ("paper", "dints"):
     names.clear()
     class Watched(search.WAYS[mode]):
@@ -41,7 +43,7 @@ for mode in ("paper", "dints"):
             kept.append(self)
     search.WAYS[mode] = Watched
     plan = search.Plan(mode, warmup=0.25)
-    folder = search.search_supernet(setup, plan, say=lambda _: None)
+    folder = search.search_supernet(setup, plan)
     history = json.loads((folder / "history.json").read_text())["history"]
     patches = [getattr(kept[-1], k, None) for k in ("patches", "arch_patches")]
     found[mode] = {
@@ -51,7 +53,7 @@ for mode in ("paper", "dints"):
         "scored": names[0],
         "halves": [sorted(s.name for s in p.samples) for p in patches if p],
     }
-open(f"{sys.argv[2]}-{parallel.rank()}.json", "w").write(json.dumps(found))
+open(f"{sys.argv[2]}-{distributed.rank()}.json", "w").write(json.dumps(found))
 """
 
 

@@ -5,15 +5,16 @@ import importlib
 import io
 from pathlib import Path
 
+import monai_weights
 import numpy as np
 import pytest
 import torch
 from monai.networks.nets.dints import DiNTS, TopologyInstance, TopologySearch
 
-from twodints_lib import exchange, mixing, objective, space, topology
 from twodints_lib.errors import InputError
-from twodints_lib.lattice import Lattice, Supernet
-from twodints_lib.operations import SIX, TWO
+from twodints_lib.space import mixing, networks, objective, topology
+from twodints_lib.space.lattice import Lattice, Supernet
+from twodints_lib.space.operations import SIX, TWO
 
 
 def monai(blocks, depths, downsample=False, code=None, mul=0.125):
@@ -41,7 +42,7 @@ def assert_same(ours, theirs):
     torch.testing.assert_close(out, out_m, rtol=1e-6, atol=1e-9)
     for name, value in grad.items():
         torch.testing.assert_close(
-            value, grad_m[exchange.monai_name(ours, name)], rtol=1e-6, atol=1e-10, msg=name
+            value, grad_m[monai_weights.monai_name(ours, name)], rtol=1e-6, atol=1e-10, msg=name
         )
 
 
@@ -55,7 +56,7 @@ def test_supernet_equals_monai(depths, downsample, checkpointing):
     with torch.no_grad():
         ours.log_alpha_a.normal_(0, 1)
         ours.log_alpha_c.normal_(0, 1)
-    theirs.load_state_dict(exchange.to_monai(ours), strict=True)
+    theirs.load_state_dict(monai_weights.to_monai(ours), strict=True)
     ours.checkpointing = checkpointing
     assert_same(ours, theirs)
 
@@ -66,21 +67,21 @@ def test_derived_network_equals_monai(depths, seed, downsample):
     code = topology.random_code(4, depths, seed)
     ours = Lattice(topology.edges(code), 0.125, depths, downsample=downsample).double()
     theirs = monai(4, depths, downsample, code).double()
-    missing = theirs.load_state_dict(exchange.to_monai(ours), strict=False)
+    missing = theirs.load_state_dict(monai_weights.to_monai(ours), strict=False)
     assert not missing.unexpected_keys
     assert all(name.startswith("stem") for name in missing.missing_keys)  # MONAI's dead weights
     assert_same(ours, theirs)
 
 
 def test_weights_come_back_from_monai():
-    theirs, ours = monai(2, 3), space.supernet(0.125, 2, 3)
-    exchange.from_monai(ours, theirs.state_dict())
+    theirs, ours = monai(2, 3), networks.supernet(0.125, 2, 3)
+    monai_weights.from_monai(ours, theirs.state_dict())
     image = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(ours(image), theirs(image))
     state = theirs.state_dict()
     state.pop("stem_finals.1.bias")
     with pytest.raises(InputError, match="stem_finals.1.bias"):
-        exchange.from_monai(ours, state)
+        monai_weights.from_monai(ours, state)
 
 
 @pytest.mark.parametrize("depths", [2, 3])
@@ -119,8 +120,8 @@ def test_probabilities_and_objective_terms_are_monais():
     theirs = net.dints_space
     with torch.no_grad():
         theirs.log_alpha_a.normal_(0, 1)
-    ours = space.supernet(0.125, 3, 3)
-    exchange.from_monai(ours, net.state_dict())
+    ours = networks.supernet(0.125, 3, 3)
+    monai_weights.from_monai(ours, net.state_dict())
     children, paths = theirs.get_prob_a(child=True)
     torch.testing.assert_close(ours.path_probabilities(), paths)
     numbers = topology.subset_probabilities(ours.log_alpha_a.detach())
@@ -134,8 +135,8 @@ def test_objective_terms_are_monais(depths):
     with torch.no_grad():
         theirs.log_alpha_a.normal_(0, 1)
         theirs.log_alpha_c.normal_(0, 1)
-    ours = space.supernet(0.125, 3, depths).double()
-    exchange.from_monai(ours, net.state_dict())
+    ours = networks.supernet(0.125, 3, depths).double()
+    monai_weights.from_monai(ours, net.state_dict())
     children, _ = theirs.get_prob_a(child=True)
     soft = theirs.log_alpha_c.softmax(-1)
     memory = theirs.get_ram_cost_usage((1, 3, 64, 64))
@@ -162,8 +163,8 @@ def test_objective_terms_are_monais(depths):
 
 def test_checkpointed_six_operations_give_the_full_mixtures_gradients():
     torch.manual_seed(0)
-    plain = space.supernet(0.125, 2, 3, names=space.operations.SIX)
-    saving = space.supernet(0.125, 2, 3, names=space.operations.SIX)
+    plain = networks.supernet(0.125, 2, 3, names=networks.operations.SIX)
+    saving = networks.supernet(0.125, 2, 3, names=networks.operations.SIX)
     saving.load_state_dict(plain.state_dict())
     saving.checkpointing = True
     image = torch.rand(2, 3, 32, 32)
@@ -205,7 +206,7 @@ def test_in_half_precision_the_plain_formula_is_taken():
 @pytest.mark.parametrize("names", [TWO, SIX])
 def test_the_supernet_compiles_as_one_graph(names):
     torch.manual_seed(0)
-    net = space.supernet(channel_mul=0.125, num_blocks=2, num_depths=3, names=names).double()
+    net = networks.supernet(channel_mul=0.125, num_blocks=2, num_depths=3, names=names).double()
     image = torch.rand(2, 3, 32, 32, dtype=torch.float64)
     expected, grad = gradients(net, image)
     net.zero_grad()

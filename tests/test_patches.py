@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import images, manifest, patches
+from twodints_lib.data import images, manifest
+from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
-from twodints_lib.manifest import Item
+from twodints_lib.training import patches
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,13 @@ import torch
 from imageio import v3 as iio
 from torch import nn
 
-from twodints_lib import cli, images, instances, predict, runs, search
+from twodints_lib import cli
+from twodints_lib.data import images
 from twodints_lib.errors import InputError
+from twodints_lib.inference import predict
+from twodints_lib.runs import store
+from twodints_lib.targets import classes
+from twodints_lib.training import search
 
 
 class Oracle(nn.Module):
@@ -47,7 +52,7 @@ def test_class_dice_thresholds_at_one_half_and_leaves_background_out():
 @pytest.fixture
 def trained(tiny_setup):
     """A run folder with a small trained network."""
-    return search.search_supernet(tiny_setup, say=lambda _: None)
+    return search.search_supernet(tiny_setup)
 
 
 @pytest.fixture
@@ -75,14 +80,14 @@ def test_segment_writes_a_label_file_for_each_image(trained, inputs, tmp_path, c
     net, record = predict.load_network(trained)
     page = images.normalise(images.read_image(inputs / "grey.png"))
     patch = record["parameters"]["recipe"]["patch"]
-    wanted = instances.decode_three_class(predict.probabilities(net, page, patch))
+    wanted = classes.decode_three_class(predict.probabilities(net, page, patch))
     np.testing.assert_array_equal(tifffile.imread(out / "grey_label.tiff"), wanted)
 
 
 def test_the_best_run_is_the_highest_f1_and_no_smoke_run(own_runs):
     for name, f1, real in (("a", 0.9, False), ("b", 0.3, True), ("c", 0.5, True)):
         record = {"is_result": real, "metrics": {"mean_f1": f1}}
-        runs.write_json(own_runs / "store" / name / "record.json", record)
+        store.write_json(own_runs / "store" / name / "record.json", record)
     assert predict.best_run().name == "c"
 
 

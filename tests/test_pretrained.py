@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from twodints_lib import cli, predict, pretrained, report, runs, train
+from twodints_lib import cli
 from twodints_lib.errors import InputError
+from twodints_lib.inference import predict
+from twodints_lib.runs import pretrained, report, store
+from twodints_lib.training import loop
 
 
 @pytest.fixture
@@ -12,9 +15,9 @@ def trained(tiny_setup, tmp_path, monkeypatch):
     """A small run that counts as a real one, and an empty shelf."""
     monkeypatch.setattr(pretrained, "HOME", tmp_path / "pretrained")
     spec = {"kind": "supernet", "channel_mul": 0.0625, "num_blocks": 2, "num_depths": 2}
-    folder = train.train_network(tiny_setup, spec | {"head": "ladder"}, 2, say=lambda _: None)
-    record = runs.read_json(folder / "record.json")
-    runs.write_json(folder / "record.json", record | {"is_result": True})
+    folder = loop.train_network(tiny_setup, spec | {"head": "ladder"}, 2)
+    record = store.read_json(folder / "record.json")
+    store.write_json(folder / "record.json", record | {"is_result": True})
     return folder
 
 
@@ -30,39 +33,40 @@ def test_a_stored_network_is_the_trained_one(trained, capsys):
 
 
 def test_other_weights_are_refused(trained):
-    path = pretrained.store(trained, "small") / "best.pt"
+    path = pretrained.keep(trained, "small") / "best.pt"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match=r"best\.pt"):
         predict.load_network("small")
 
 
 def test_what_may_not_be_stored(trained, monkeypatch, capsys):
-    pretrained.store(trained, "small")
+    pretrained.keep(trained, "small")
     with pytest.raises(InputError, match="exists already"):
-        pretrained.store(trained, "small")
+        pretrained.keep(trained, "small")
     monkeypatch.setattr(pretrained, "LIMIT", 10)
     with pytest.raises(InputError, match="smaller network"):
-        pretrained.store(trained, "large")
-    record = runs.read_json(trained / "record.json")
-    runs.write_json(trained / "record.json", record | {"is_result": False})
+        pretrained.keep(trained, "large")
+    record = store.read_json(trained / "record.json")
+    store.write_json(trained / "record.json", record | {"is_result": False})
     assert cli.main(["keep", str(trained), "smoke"]) == 2
     assert "smoke run" in capsys.readouterr().err
     assert pretrained.names() == ["small"]
 
 
 def test_an_unknown_name_lists_what_there_is(trained):
-    pretrained.store(trained, "small")
+    pretrained.keep(trained, "small")
     with pytest.raises(InputError, match="one of small"):
         predict.load_network("large")
 
 
 @pytest.mark.parametrize("name", pretrained.names())
 def test_every_shipped_network_loads_and_finds_cells(name):
-    from twodints_lib import images, simulate
+    from twodints_lib.data import images
+    from twodints_lib.lab import optics
 
     net, record = predict.load_network(name)
     assert record["is_result"] and record["data"] in ("micro4", "simulated")
-    image, labels = simulate.simulate("fluorescence", 3, (128, 128))
+    image, labels = optics.simulate("fluorescence", 3, (128, 128))
     head = record["parameters"]["spec"]["head"]
     found = predict.segment(net, image, record["parameters"]["recipe"]["patch"], head)
     assert found.shape == labels.shape == images.normalise(image).shape[1:] and found.max() > 0

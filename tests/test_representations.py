@@ -6,22 +6,15 @@ import tifffile
 import torch
 from skimage.draw import disk, ellipse
 
-from twodints_lib import (
-    cli,
-    evaluation,
-    instances,
-    manifest,
-    patches,
-    predict,
-    recipes,
-    representations,
-    runs,
-    search,
-    space,
-    topology,
-    train,
-)
-from twodints_lib.representations import REPRESENTATIONS
+from twodints_lib import cli
+from twodints_lib.data import manifest
+from twodints_lib.inference import predict
+from twodints_lib.runs import store
+from twodints_lib.scoring import scores
+from twodints_lib.space import networks, topology
+from twodints_lib.targets import classes, heads
+from twodints_lib.targets.heads import REPRESENTATIONS
+from twodints_lib.training import loop, patches, recipes, search
 
 
 def grid(radius, gap, size=96):
@@ -50,7 +43,7 @@ def f1(name, labels):
     assert maps.dtype == np.float32 and maps.shape[1:] == labels.shape
     found = decode(maps)
     assert found.dtype == np.int32 and found.shape == labels.shape
-    return evaluation.score(labels, found)["f1"]
+    return scores.score(labels, found)["f1"]
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
@@ -73,7 +66,7 @@ def test_small_cells_are_lost_as_shipped_and_won_by_growing():
 @pytest.mark.parametrize("name", ["distance", "flow"])
 def test_touching_cells_are_separated(name):
     touching = grid(9, 0)
-    assert instances.touching(touching).mean() > 0.8
+    assert classes.touching(touching).mean() > 0.8
     assert f1(name, touching) == 1
 
 
@@ -83,8 +76,8 @@ def test_a_flow_leads_around_bends():
 
 def test_growing_stays_inside_the_foreground_and_between_cells():
     labels = grid(9, 0)
-    maps = representations.encode_three_class(labels)
-    official, grown = instances.decode_three_class(maps), representations.decode_grown(maps)
+    maps = heads.encode_three_class(labels)
+    official, grown = classes.decode_three_class(maps), heads.decode_grown(maps)
     assert (grown[official > 0] == official[official > 0]).all()
     assert (grown > 0).sum() > (official > 0).sum()
     assert not grown[maps[0] > 0.5].any()
@@ -93,7 +86,7 @@ def test_growing_stays_inside_the_foreground_and_between_cells():
 def test_distance_is_one_at_the_top_of_every_cell():
     labels = np.zeros((64, 64), np.int32)
     labels[ellipse(20, 20, 5, 14)], labels[disk((45, 45), 12)] = 4, 9  # ids with a gap
-    maps = representations.encode_distance(labels)
+    maps = heads.encode_distance(labels)
     assert [maps[1][labels == i].max() for i in (4, 9)] == [1, 1]
     assert ((maps[1] > 0) == (labels > 0)).all()
 
@@ -101,7 +94,7 @@ def test_distance_is_one_at_the_top_of_every_cell():
 def test_flows_have_length_one_and_point_inwards():
     labels = np.zeros((48, 48), np.int32)
     labels[disk((24, 24), 14)] = 1
-    maps = representations.encode_flow(labels)
+    maps = heads.encode_flow(labels)
     y, x = np.nonzero(labels)
     outwards = np.stack([y - 24, x - 24])
     far = np.hypot(*outwards) > 3
@@ -112,17 +105,17 @@ def test_flows_have_length_one_and_point_inwards():
 
 def test_a_cell_whose_flow_disagrees_is_dropped():
     labels = grid(10, 6)
-    maps = representations.encode_flow(labels)
+    maps = heads.encode_flow(labels)
     maps[1:, labels == 1] *= np.array([-1, 1])[:, None]  # a saddle instead of a sink
-    found = representations.decode_flow(maps)
-    assert evaluation.score(labels, found)["fn"] == 1
+    found = heads.decode_flow(maps)
+    assert scores.score(labels, found)["fn"] == 1
 
 
 def test_the_ceiling_command(tiny_folder, capsys):
     assert cli.main(["ceiling", str(tiny_folder), "--only", "distance"]) == 0
     assert "brightfield" in capsys.readouterr().out
     items = manifest.open_data(tiny_folder).items
-    found = representations.ceiling(items, ["3-class, grown back"])
+    found = heads.ceiling(items, ["3-class, grown back"])
     assert 0 <= found["3-class, grown back"]["mean_f1"] <= 1
     assert cli.main(["ceiling", str(tiny_folder), "--only", "polygons"]) == 2
     assert "polygons" in capsys.readouterr().err
@@ -146,41 +139,40 @@ def test_vectors_turn_with_the_patch(turn, flip):
         return np.ascontiguousarray(x[..., ::-1] if flip else x)
 
     ramps = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij")).astype(np.float32)
-    moved, where = (torch.from_numpy(move(x)) for x in (representations.encode_flow(labels), ramps))
+    moved, where = (torch.from_numpy(move(x)) for x in (heads.encode_flow(labels), ramps))
     found = patches.turned(moved, where).numpy()
-    wanted = representations.encode_flow(move(labels))
+    wanted = heads.encode_flow(move(labels))
     inside = wanted[0] > 0
     agree = (found[1:] * wanted[1:]).sum(0)[inside]  # cosines: 1 but beside an even-sized middle
     assert (found[0] == wanted[0]).all() and np.median(agree) > 0.98
 
 
-@pytest.mark.parametrize("head", representations.HEADS)
+@pytest.mark.parametrize("head", heads.HEADS)
 def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp_path):
     specs = [{"kind": "unet"}, {"kind": "segresnet", "upsample": "deconv"}]
     specs += [search.supernet_spec(tiny_setup.preset)]
     code = topology.random_code(2, 2, 1)
     for spec in [*specs, {"kind": "derived", "channel_mul": 0.125, "code": code}]:
-        net = space.build(spec | {"head": head})
+        net = networks.build(spec | {"head": head})
         maps = predict.probabilities(net, np.zeros((3, 32, 32), np.float32), 32, head)
-        assert maps.shape == (space.HEADS[head], 32, 32)
-        assert representations.HEADS[head].decode(maps).shape == (32, 32)
-    quiet = {"say": lambda _: None}
-    folder = search.train_code(tiny_setup, code, head, **quiet)
-    record = runs.read_json(folder / "record.json")
+        assert maps.shape == (networks.HEADS[head], 32, 32)
+        assert heads.HEADS[head].decode(maps).shape == (32, 32)
+    folder = search.train_code(tiny_setup, code, head)
+    record = store.read_json(folder / "record.json")
     assert record["parameters"]["recipe"]["head"] == head
     draws = head in recipes.DRAWS_CLASSES
     assert all((r["dice"] is not None) == draws for r in record["metrics"]["per_image"])
     image = next(item.image for item in tiny_setup.val())
-    (out,) = predict.segment_files([image], tmp_path / "out", folder, **quiet)
+    (out,) = predict.segment_files([image], tmp_path / "out", folder)
     assert tifffile.imread(out).shape == (96, 96)
 
 
 def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch):
     labels = grid(9, 4)
-    maps = representations.encode_three_class(labels)
+    maps = heads.encode_three_class(labels)
     monkeypatch.setattr(predict, "probabilities", lambda *_: maps)
     code = topology.known_shape("unet", 2, 2)
-    folder = search.train_code(tiny_setup, code, say=lambda _: None)
+    folder = search.train_code(tiny_setup, code)
     image = next(item.image for item in tiny_setup.val())
     found = []
     for name, grow in (("official", False), ("grown", True)):
@@ -188,20 +180,20 @@ def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch)
         assert cli.main(command + ["--grow"] * grow) == 0
         found.append(tifffile.imread(next((tmp_path / name).glob("*.tiff"))))
     assert (found[1] > 0).sum() > 1.3 * (found[0] > 0).sum()
-    assert evaluation.score(labels, found[1])["f1"] == 1
+    assert scores.score(labels, found[1])["f1"] == 1
 
 
 @pytest.mark.parametrize("head", ["distance", "flow"])
 def test_a_head_learns_to_separate(head, tiny_setup):
     items = tiny_setup.train()[:2]
-    samples = patches.load_samples(items, representations.HEADS[head].encode)
+    samples = patches.load_samples(items, heads.HEADS[head].encode)
     recipe = recipes.Recipe(
         patch=64, batch=2, epochs=1, learning_rate=5e-3, patience=9, val_start=1, val_every=1,
         head=head,
     )  # fmt: skip
     torch.manual_seed(0)
-    net = space.build({"kind": "unet", "head": head})
-    trainer = train.Joint(net, samples, recipe, 0)
+    net = networks.build({"kind": "unet", "head": head})
+    trainer = loop.Joint(net, samples, recipe, 0)
     losses = [trainer.epoch(e)["loss"] for e in range(1, 101)]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
     assert predict.validation_scores(net, samples, 64, head)["f1"] > 0.3
@@ -209,4 +201,4 @@ def test_a_head_learns_to_separate(head, tiny_setup):
 
 def test_an_unknown_head_is_refused():
     with pytest.raises(Exception, match="polygons"):
-        space.build({"kind": "unet", "head": "polygons"})
+        networks.build({"kind": "unet", "head": "polygons"})

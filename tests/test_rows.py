@@ -8,25 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from twodints_lib import (
-    challenge,
-    cli,
-    diagnose,
-    fetch,
-    images,
-    manifest,
-    paper,
-    patches,
-    presets,
-    recipes,
-    rows,
-    runs,
-    search,
-    space,
-    tables,
-    train,
-)  # fmt: skip
+from twodints_lib import cli
+from twodints_lib.data import fetch, images, manifest
 from twodints_lib.errors import InputError
+from twodints_lib.reproduction import challenge_tree, table4, tables
+from twodints_lib.runs import paper, settings, store
+from twodints_lib.space import networks  # fmt: skip
+from twodints_lib.training import diagnose, loop, patches, recipes, search
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +25,7 @@ def the_preset_named_here(monkeypatch):
 
 @pytest.mark.parametrize("row", paper.ROWS, ids=lambda r: r.name)
 def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
-    setup = rows.setup_of(row.name, "paper", str(tiny_folder), 1)
+    setup = table4.setup_of(row.name, "paper", str(tiny_folder), 1)
     spec = row.spec
     if spec["kind"] == "supernet":
         spec = search.supernet_spec(setup.preset, spec.get("names"))
@@ -49,7 +37,7 @@ def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
 
 def test_another_preset_scales_all_rows_alike(tiny_folder):
     def size(name):
-        preset = rows.setup_of(name, "quarter", str(tiny_folder), 1).preset
+        preset = table4.setup_of(name, "quarter", str(tiny_folder), 1).preset
         return preset.patch, preset.batch, preset.channel_mul, preset.num_blocks, preset.max_steps
 
     assert size("dints-1-8") == (64, 4, 0.25, 8, 1500)
@@ -60,7 +48,7 @@ def test_another_preset_scales_all_rows_alike(tiny_folder):
 
 
 def test_a_batch_that_fits_the_memory_is_taken_and_written_down(tiny_folder):
-    setup = rows.setup_of("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
+    setup = table4.setup_of("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
     recipe = recipes.recipe(setup.preset, 2000, search.supernet_spec(setup.preset))
     assert (recipe.batch, recipe.max_steps) == (2, 3)
 
@@ -69,9 +57,9 @@ def test_a_batch_that_fits_the_memory_is_taken_and_written_down(tiny_folder):
 def smallest(monkeypatch):
     """A smoke preset in which even twelve blocks are quick."""
     tiny = dataclasses.replace(
-        presets.SMOKE, patch=32, num_blocks=2, num_depths=2, baseline_epochs=2, search_epochs=2
+        settings.SMOKE, patch=32, num_blocks=2, num_depths=2, baseline_epochs=2, search_epochs=2
     )
-    monkeypatch.setitem(presets.PRESETS, "smoke", tiny)
+    monkeypatch.setitem(settings.PRESETS, "smoke", tiny)
 
 
 def test_a_row_is_run_once(tiny_folder, own_runs, smallest, capsys):
@@ -103,7 +91,7 @@ def test_training_ends_after_so_many_steps(tiny_setup, tmp_path):
     samples = patches.load_samples(tiny_setup.train())  # 8 images, batches of 4: 2 an epoch
     recipe = recipes.recipe(tiny_setup.preset, 50, {"kind": "unet"})
     recipe = dataclasses.replace(recipe, max_steps=5)
-    trainer = train.Joint(space.build({"kind": "unet"}), samples, recipe, 1)
+    trainer = loop.Joint(networks.build({"kind": "unet"}), samples, recipe, 1)
     taken, step = [], trainer.step
     trainer.step = lambda *a: (taken.append(1), step(*a))
     assert trainer.recipe.epochs == 3
@@ -118,8 +106,8 @@ def test_seconds_a_step_know_validations_and_a_cut_epoch():
         {"epoch": 1, "seconds": 50.0},
         {"epoch": 2, "seconds": 9.0, "validation_seconds": 8.0},
     ]
-    assert rows.step_seconds(history, record) == 0.5
-    assert rows.step_seconds(history[:1], record) == 10.0
+    assert table4.step_seconds(history, record) == 0.5
+    assert table4.step_seconds(history[:1], record) == 10.0
 
 
 def record(row, seed, dice, hours=1.0):
@@ -142,7 +130,7 @@ def some_rows(tmp_path):
         record("dints-1-8", 1, [0.7, 0.8]), record("dints-1-8", 2, [0.6, 0.9]),
         record("dints-1-12", 1, [0.9, 0.9]),
     ):  # fmt: skip
-        runs.write_json(tmp_path / f"{r['row']}-seed-{r['seed']}.json", r)
+        store.write_json(tmp_path / f"{r['row']}-seed-{r['seed']}.json", r)
     return tmp_path
 
 
@@ -178,16 +166,16 @@ def test_prepared_images_are_the_same_and_read_once(tiny_folder, tmp_path, monke
 def test_only_a_paper_run_prepares_files(tiny_setup, tiny_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path))
     assert patches.cache_of(tiny_setup) is None
-    folder = patches.cache_of(rows.setup_of("unet", "paper", str(tiny_folder), 1))
+    folder = patches.cache_of(table4.setup_of("unet", "paper", str(tiny_folder), 1))
     assert folder.is_dir() and tmp_path in folder.parents
 
 
 @pytest.fixture(scope="module")
 def shaped(tmp_path_factory):
     monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(challenge, "SIZES", ((160, 200), (128, 128)))
-    monkeypatch.setattr(challenge, "SLIDE", 512)
-    monkeypatch.setattr(challenge, "TILE", 128)
+    monkeypatch.setattr(challenge_tree, "SIZES", ((160, 200), (128, 128)))
+    monkeypatch.setattr(challenge_tree, "SLIDE", 512)
+    monkeypatch.setattr(challenge_tree, "TILE", 128)
     monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path_factory.mktemp("cache")))
     fetch.make("neurips-shaped", images=40)
     yield manifest.open_data("neurips-shaped")
@@ -227,7 +215,7 @@ def test_the_tree_is_made_once_and_of_a_number_that_works(shaped):
     with pytest.raises(InputError, match="remove it"):
         fetch.make("neurips-shaped", images=30)
     with pytest.raises(InputError, match="one of a kind"):
-        challenge.chosen_ids(manifest.load_manifest("neurips2022"), 5)
+        challenge_tree.chosen_ids(manifest.load_manifest("neurips2022"), 5)
     with pytest.raises(InputError, match="--images"):
         fetch.make("simulated", images=3)
 
@@ -260,8 +248,8 @@ def test_a_large_sets_hash_is_kept_until_a_file_changes(tiny_folder, tmp_path, m
 
 
 def test_table_5_is_scored_on_the_tuning_set(shaped, own_runs, smallest):
-    path = rows.run_row("unet", "smoke", str(shaped.root), 1, say=lambda _: None, max_steps=1)
-    test = runs.read_json(path)["test"]
+    path = table4.run_row("unet", "smoke", str(shaped.root), 1, max_steps=1)
+    test = store.read_json(path)["test"]
     assert set(test["images"]) == {i.name for i in shaped.items if i.split == "test"}
     assert path.parent.name.endswith("-1-steps")
 
@@ -269,18 +257,18 @@ def test_table_5_is_scored_on_the_tuning_set(shaped, own_runs, smallest):
 def test_a_sweep_runs_every_row_and_its_profile_can_be_read():
     import yaml
 
-    text = (runs.ROOT / "Snakefile").read_text()
+    text = (store.ROOT / "Snakefile").read_text()
     assert all(f'"{row.name}"' in text for row in paper.ROWS)
-    profile = yaml.safe_load((runs.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+    profile = yaml.safe_load((store.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     assert profile["executor"] == "slurm" and profile["keep-going"]
     assert set(profile["set-resources"]) == {"row"} and "rule row:" in text
 
 
 def test_every_committed_row_has_what_notebook_09_reads():
-    records = [runs.read_json(p) for p in rows.RECORDS.glob("*/*-seed-*.json")]
+    records = [store.read_json(p) for p in table4.RECORDS.glob("*/*-seed-*.json")]
     assert len(records) >= 27
     for record in records:
         assert record["modality_dice"].keys() == record["metrics"]["per_modality"].keys()
         assert {"mean_dice", "mean_f1", "network_parameters"} <= record["metrics"].keys()
-    book = (runs.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
+    book = (store.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
     assert 'if \\"curve\\" in record' in book or all("curve" in r for r in records)

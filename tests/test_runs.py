@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from twodints_lib import presets, report, runs
 from twodints_lib.errors import InputError
+from twodints_lib.runs import report, settings, store
 
 
 @pytest.fixture(autouse=True)
@@ -15,16 +15,16 @@ def no_preset_from_outside(monkeypatch):
 
 
 def test_the_paper_preset_is_tables_2_and_4():
-    p = presets.load("paper")
+    p = settings.load("paper")
     assert (p.learning_rate, p.arch_rate, p.schedule, p.patience) == (6e-4, 6e-4, "constant", 100)
     assert (p.baseline_epochs, p.search_epochs, p.derived_epochs) == (2000, 2000, 2000)
     assert (p.patch, p.batch, p.num_depths, p.val_start, p.val_every) == (256, 16, 4, 20, 2)
 
 
 def test_zero_means_the_presets_value():
-    assert presets.load("smoke", patch=0, learning_rate=0.0, precision="") == presets.SMOKE
-    assert presets.load("smoke", patch=96).patch == 96
-    assert presets.load("smoke", learning_rate=1).learning_rate == 1.0
+    assert settings.load("smoke", patch=0, learning_rate=0.0, precision="") == settings.SMOKE
+    assert settings.load("smoke", patch=96).patch == 96
+    assert settings.load("smoke", learning_rate=1).learning_rate == 1.0
 
 
 @pytest.mark.parametrize(
@@ -36,54 +36,54 @@ def test_zero_means_the_presets_value():
 )  # fmt: skip
 def test_bad_values_are_named(name, values, word):
     with pytest.raises(InputError, match=word):
-        presets.load(name, **values)
+        settings.load(name, **values)
 
 
 def test_the_environment_variable_wins(monkeypatch):
     monkeypatch.setenv("TWODINTS_PRESET", "smoke")
-    assert presets.load("laptop").name == "smoke"
+    assert settings.load("laptop").name == "smoke"
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 1.0, "7", True])
 def test_a_bad_seed_is_refused(tiny_folder, seed):
     with pytest.raises(InputError, match="seed"):
-        runs.begin("smoke", str(tiny_folder), seed)
+        store.begin("smoke", str(tiny_folder), seed)
 
 
 def test_a_data_set_that_is_not_there_is_named():
     with pytest.raises(InputError, match="no_such_data"):
-        runs.begin("smoke", "no_such_data", 1)
+        store.begin("smoke", "no_such_data", 1)
 
 
 def test_a_modality_without_images_is_named(tiny_folder):
-    setup = runs.begin("smoke", str(tiny_folder), 1)
+    setup = store.begin("smoke", str(tiny_folder), 1)
     with pytest.raises(InputError, match="DIC"):
         setup.train("DIC")
-    assert len(setup.train("fluorescence")) == presets.SMOKE.images
+    assert len(setup.train("fluorescence")) == settings.SMOKE.images
 
 
 def test_keys_change_with_every_input(monkeypatch):
     inputs = {"a": 1, "b": [1, 2]}
-    first = runs.key(inputs)
-    assert first == runs.key({"b": [1, 2], "a": 1})
-    assert first != runs.key(inputs | {"a": 2})
-    monkeypatch.setattr(runs, "source_hash", lambda: "edited")
-    assert first != runs.key(inputs)
+    first = store.key(inputs)
+    assert first == store.key({"b": [1, 2], "a": 1})
+    assert first != store.key(inputs | {"a": 2})
+    monkeypatch.setattr(store, "source_hash", lambda: "edited")
+    assert first != store.key(inputs)
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
-    runs.write_json(tmp_path / "a.json", {"x": 1})
+    store.write_json(tmp_path / "a.json", {"x": 1})
     with pytest.raises(ValueError):
-        runs.write_json(tmp_path / "a.json", {"x": float("nan")})
+        store.write_json(tmp_path / "a.json", {"x": float("nan")})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
 
 
 def test_the_environment_check_has_a_verdict_for_every_line(monkeypatch):
-    rows = runs.environment()
+    rows = store.environment()
     assert {"Python", "torch", "monai", "memory", "GPU"} <= {r[0] for r in rows}
-    assert all(r[3] == "ok" for r in rows if r[0] in runs.PACKAGES)
-    monkeypatch.setattr(runs.metadata, "version", lambda name: "0.0.1")
-    assert all("make setup" in r[3] for r in runs.environment() if r[0] in runs.PACKAGES)
+    assert all(r[3] == "ok" for r in rows if r[0] in store.PACKAGES)
+    monkeypatch.setattr(store.metadata, "version", lambda name: "0.0.1")
+    assert all("make setup" in r[3] for r in store.environment() if r[0] in store.PACKAGES)
 
 
 def test_tables_line_up():
@@ -94,6 +94,6 @@ def test_tables_line_up():
 
 
 def test_every_preset_value_is_set_on_purpose():
-    for preset in presets.PRESETS.values():
+    for preset in settings.PRESETS.values():
         assert all(v is not None for v in dataclasses.asdict(preset).values())
-    assert not presets.SMOKE.is_result and presets.LAPTOP.is_result and presets.PAPER.is_result
+    assert not settings.SMOKE.is_result and settings.LAPTOP.is_result and settings.PAPER.is_result

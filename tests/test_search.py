@@ -16,24 +16,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from twodints_lib import (
-    cli,
-    diagnose,
-    findings,
-    objective,
-    patches,
-    predict,
-    recipes,
-    runs,
-    search,
-    space,
-    study,
-    tiny,
-    topology,
-    train,
-)
+from twodints_lib import cli
 from twodints_lib.errors import InputError
-from twodints_lib.operations import SIX
+from twodints_lib.inference import predict
+from twodints_lib.reproduction import results, study, tiny
+from twodints_lib.runs import store
+from twodints_lib.space import networks, objective, topology
+from twodints_lib.space.operations import SIX
+from twodints_lib.training import diagnose, loop, patches, recipes, search
 
 SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
 RECIPE = recipes.Recipe(
@@ -50,7 +40,7 @@ def samples(tiny_setup):
 
 def bilevel(samples, recipe=RECIPE, plan=DINTS):
     torch.manual_seed(0)
-    return search.Dints(space.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
+    return search.Dints(networks.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
 
 
 def test_the_halves_are_disjoint_and_share_every_modality(samples):
@@ -69,8 +59,8 @@ def test_no_optimiser_sees_the_others_parameters(samples):
     weights, arch = (
         {id(p) for g in o.param_groups for p in g["params"]} for o in trainer.optimisers
     )
-    assert arch == {id(p) for p in space.arch_parameters(trainer.net)}
-    assert weights == {id(p) for p in space.weight_parameters(trainer.net)}
+    assert arch == {id(p) for p in networks.arch_parameters(trainer.net)}
+    assert weights == {id(p) for p in networks.weight_parameters(trainer.net)}
 
 
 def test_alphas_rest_during_the_warm_up_and_weights_never_see_the_other_half(samples):
@@ -91,9 +81,9 @@ def test_weights_do_not_move_in_an_alpha_step(samples):
         samples, dataclasses.replace(RECIPE, epochs=1), search.Plan("dints", warmup=0.0)
     )
     trainer.optimisers[0].step = lambda *a, **k: None  # weights frozen: only alpha steps are left
-    before = [p.clone() for p in space.weight_parameters(trainer.net)]
+    before = [p.clone() for p in networks.weight_parameters(trainer.net)]
     trainer.epoch(1)
-    after = space.weight_parameters(trainer.net)
+    after = networks.weight_parameters(trainer.net)
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
@@ -110,7 +100,7 @@ def test_mixed_precision_changes_no_objective(samples, scaling):
 
 
 def test_normalised_terms_start_at_one_and_end_at_nought():
-    net = space.build(SPEC)
+    net = networks.build(SPEC)
     with torch.no_grad():
         net.log_alpha_a.zero_()
         net.log_alpha_c.zero_()
@@ -123,7 +113,7 @@ def test_normalised_terms_start_at_one_and_end_at_nought():
 
 
 def test_a_ceiling_asks_for_nothing_below_it_and_a_target_does():
-    net = space.build(SPEC)
+    net = networks.build(SPEC)
     used = float(objective.memory_fraction(net).detach())
     assert float(objective.memory_loss(net, used + 0.2, ceiling=True).detach()) == 0
     assert float(objective.memory_loss(net, used + 0.2, False).detach()) == pytest.approx(0.2)
@@ -134,7 +124,9 @@ def test_a_ceiling_asks_for_nothing_below_it_and_a_target_does():
 def test_sampled_paths_train_one_network_a_step(samples, mode):
     plan = search.Plan(mode, paths="sampled", warmup=0.0)
     torch.manual_seed(0)
-    trainer = search.WAYS[mode](space.build(SPEC), samples, RECIPE, 0, **dataclasses.asdict(plan))
+    trainer = search.WAYS[mode](
+        networks.build(SPEC), samples, RECIPE, 0, **dataclasses.asdict(plan)
+    )
     before = search.alphas(trainer.net)
     kept = []
     prepare = trainer.prepare
@@ -192,7 +184,7 @@ def test_a_killed_bilevel_search_ends_with_the_same_code(tiny_folder, tmp_path, 
     assert all(torch.equal(a[k], b[k]) for k in b)
     codes = [search.found_code(f) for f in folders]
     assert codes[0] == codes[1]
-    rows = [runs.read_json(f / "history.json")["history"] for f in folders]
+    rows = [store.read_json(f / "history.json")["history"] for f in folders]
     assert [r.get("alpha_a") for r in rows[0]] == [r.get("alpha_a") for r in rows[1]]
 
 
@@ -200,10 +192,10 @@ def test_a_replay_of_a_large_space_stays_under_300_kb(monkeypatch, tiny_setup):
     kept = []
 
     def pretend(setup, spec, epochs, way, plan, snapshot, *more, **options):
-        net, recipe = space.build(spec), recipes.recipe(setup.preset, 2000, spec)
+        net, recipe = networks.build(spec), recipes.recipe(setup.preset, 2000, spec)
         kept.extend(row for e in range(1, 2001) if (row := snapshot(net, e, recipe)))
 
-    monkeypatch.setattr(train, "train_network", pretend)
+    monkeypatch.setattr(loop, "train_network", pretend)
     size = {"num_blocks": 12, "num_depths": 4, "patch": 64}
     setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(tiny_setup.preset, **size))
     search.search_supernet(setup, names=SIX)
@@ -219,9 +211,8 @@ def test_a_search_is_not_judged_before_its_warm_up_is_over(tiny_setup):
             ),
         ),
         search.Plan("dints", warmup=0.75),
-        say=lambda _: None,
     )
-    history = runs.read_json(folder / "history.json")["history"]
+    history = store.read_json(folder / "history.json")["history"]
     found = search.alphas(predict.load_network(folder)[0])[0]
     assert len(history) == 4 and not np.array_equal(found, search.untouched(tiny_setup)[0])
 
@@ -229,15 +220,15 @@ def test_a_search_is_not_judged_before_its_warm_up_is_over(tiny_setup):
 def test_the_history_stays_small(tiny_setup):
     preset = dataclasses.replace(tiny_setup.preset, search_epochs=230, num_blocks=1, patience=999)
     setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(preset, images=1, patch=16))
-    folder = search.search_supernet(setup, say=lambda _: None)
-    history = runs.read_json(folder / "history.json")["history"]
+    folder = search.search_supernet(setup)
+    history = store.read_json(folder / "history.json")["history"]
     kept = [row for row in history if "alpha_a" in row]
     assert len(history) == 230 and 70 <= len(kept) <= 100 and "alpha_a" in history[-1]
 
 
 def test_a_derived_network_is_exported_and_nothing_is_overwritten(tiny_setup, tmp_path, capsys):
     code = topology.known_shape("unet", 2, 2)
-    derived = search.train_code(tiny_setup, code, say=lambda _: None)
+    derived = search.train_code(tiny_setup, code)
     out = tmp_path / "net.pt2"
     assert cli.main(["export", "--model", str(derived), "-o", str(out)]) == 0
     image = torch.rand(1, 3, 32, 32)
@@ -245,7 +236,7 @@ def test_a_derived_network_is_exported_and_nothing_is_overwritten(tiny_setup, tm
     plain = torch.export.load(out).module()
     torch.testing.assert_close(plain(image), net.eval()(image), rtol=1e-4, atol=1e-5)
     assert cli.main(["export", "--model", str(derived), "-o", str(out)]) == 2
-    supernet = search.search_supernet(tiny_setup, say=lambda _: None)
+    supernet = search.search_supernet(tiny_setup)
     other = str(tmp_path / "other.pt2")
     assert cli.main(["export", "--model", str(supernet), "-o", other]) == 2
     assert "no derived network" in capsys.readouterr().err
@@ -253,7 +244,7 @@ def test_a_derived_network_is_exported_and_nothing_is_overwritten(tiny_setup, tm
 
 
 def test_three_scores_say_whose_they_are(tiny_setup):
-    scores = search.three_scores(tiny_setup, say=lambda _: None)
+    scores = search.three_scores(tiny_setup)
     assert list(scores) == ["supernet", "derived, copied weights", "derived, retrained"]
     sizes = [s["network_parameters"] for s in scores.values()]
     assert sizes[1] == sizes[2] < sizes[0]
@@ -322,36 +313,35 @@ def small_study(monkeypatch, tmp_path, own_runs):
     small = tiny.SCALE | {"images": 2, "derived_epochs": 1, "search_epochs": 2, "val_start": 2}
     monkeypatch.setattr(tiny, "SCALE", small | {"channel_mul": 0.0625})
     monkeypatch.setattr(study, "RECORDS", tmp_path / "records")
-    monkeypatch.setattr(findings, "RECORDS", tmp_path / "records")
+    monkeypatch.setattr(results, "RECORDS", tmp_path / "records")
     return tmp_path / "records"
 
 
 def test_the_study_runs_each_job_once_and_its_tables_read_records(
-    small_study, tiny_folder, monkeypatch
+    small_study, tiny_folder, monkeypatch, said
 ):
     monkeypatch.setattr(study, "CONTROLS", ("random 1", "random 2", "fixed: unet"))
-    said = []
-    study.run(str(tiny_folder), ["controls"], [1], said.append)
+    study.run(str(tiny_folder), ["controls"], [1])
     place = study.place("controls", str(tiny_folder))  # never among another data set's records
     jobs = [line for line in said if line.startswith(f"{place}: ")]
-    assert place != "controls" and not findings.load("controls")
+    assert place != "controls" and not results.load("controls")
     assert len(jobs) == 7 == len(list((small_study / place).glob("*.json")))
     said.clear()
-    study.run(str(tiny_folder), ["controls"], [1], said.append)
+    study.run(str(tiny_folder), ["controls"], [1])
     assert not said
-    records = findings.load(place)
-    rows = findings.control_rows(records)
-    assert {r[0] for r in rows} == {*findings.by_variant(records)} and len(rows) == 6
-    found = findings.differences(records, "searched-paper")
+    records = results.load(place)
+    rows = results.control_rows(records)
+    assert {r[0] for r in rows} == {*results.by_variant(records)} and len(rows) == 6
+    found = results.differences(records, "searched-paper")
     assert {r[0] for r in found} == {"random codes", "fixed-unet"}
     assert all(r[-1] == "one seed: no verdict" for r in found)
     again = {f"{job[:-1]}2": r | {"seed": 2} for job, r in records.items()}
-    both = findings.differences(records | again, "searched-paper")
+    both = results.differences(records | again, "searched-paper")
     assert all("search" in r[-1] for r in both)
-    summary = [r for r in findings.verdict_rows(records | again) if r[1] == "all controls"]
+    summary = [r for r in results.verdict_rows(records | again) if r[1] == "all controls"]
     assert len(summary) == 4 and summary[0][2].endswith("of 2")
-    assert len(findings.three_rows(records)) == 4
-    assert "seeds 1" in findings.caption(records)
+    assert len(results.three_rows(records)) == 4
+    assert "seeds 1" in results.caption(records)
     with pytest.raises(InputError, match="nothing"):
         study.run(str(tiny_folder), ["nothing"])
     with pytest.raises(InputError, match="nowhere"):
@@ -360,8 +350,8 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
 
 def test_a_search_for_all_modalities_beside_one_for_each(small_study, tiny_folder):
     study.run(str(tiny_folder), ["modalities"], [1], lambda _: None)
-    records = findings.load(study.place("modalities", str(tiny_folder)))
-    rows = findings.modality_rows(records)
+    records = results.load(study.place("modalities", str(tiny_folder)))
+    rows = results.modality_rows(records)
     assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
 
 
@@ -377,23 +367,23 @@ def few_codes(monkeypatch):
 
 def test_the_tiny_space_is_trained_and_searched(small_study, tiny_folder, few_codes, monkeypatch):
     study.run(str(tiny_folder), ["tiny"], [1], lambda _: None)
-    records = findings.load(study.place("tiny", str(tiny_folder)))
+    records = results.load(study.place("tiny", str(tiny_folder)))
     assert len(records["table-seed-1"]["networks"]) == len(few_codes) == 4
-    assert findings.tiny_lines(records)[0].startswith("4 networks trained 1 times, for ")
+    assert results.tiny_lines(records)[0].startswith("4 networks trained 1 times, for ")
     assert {len(r["inherited"]) for r in records.values() if "found" in r} == {4}
     assert all({"commit", "data_hash", "hardware", "seed"} <= set(r) for r in records.values())
-    assert findings.tiny_points(records)
-    assert findings.tiny_lines({}) == ["no record yet: make study"]
+    assert results.tiny_points(records)
+    assert results.tiny_lines({}) == ["no record yet: make study"]
 
 
 def test_a_network_of_the_table_is_trained_as_any_other(small_study, tiny_folder, few_codes):
     setup = study.setup_of(str(tiny_folder), 1, tiny.SCALE | {"derived_epochs": 3})
     row = tiny.table(setup, lambda _: None)[2]
-    folder = search.train_code(setup, few_codes[2], say=lambda _: None)
+    folder = search.train_code(setup, few_codes[2])
     net, _ = predict.load_network(folder)
     val = patches.load_samples(setup.val())
     assert row["mean_dice"] == predict.mean_dice(net, val, tiny.WINDOW)
-    assert row["network_parameters"] == space.count_parameters(net)
+    assert row["network_parameters"] == networks.count_parameters(net)
 
 
 def test_an_interrupted_table_goes_on(small_study, tiny_folder, few_codes, monkeypatch):
@@ -430,7 +420,7 @@ def test_a_table_says_how_well_it_ranks():
         found = {"found": 98, "untouched": 0, "inherited": truth.tolist()}
         return tables | {"paper-seed-1": found}
 
-    sure, unsure = (findings.tiny_lines(records(noise)) for noise in (0.02, 2.0))
+    sure, unsure = (results.tiny_lines(records(noise)) for noise in (0.02, 2.0))
     assert not any("does not rank" in line for line in sure)
     assert "found rank 1 of 99" in sure[-1] or "found rank 2 of 99" in sure[-1]
     assert any("does not rank" in line for line in unsure)
@@ -439,12 +429,12 @@ def test_a_table_says_how_well_it_ranks():
 def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folder, monkeypatch):
     monkeypatch.setattr(study, "INSTANCES", study.SCALE | {"val_every": 1})
     study.run(str(tiny_folder), ["instances"], [1], lambda _: None)
-    records = findings.load(study.place("instances", str(tiny_folder)))
-    rows = findings.instance_rows(records)
+    records = results.load(study.place("instances", str(tiny_folder)))
+    rows = results.instance_rows(records)
     assert {r[:2] for r in rows} == {
         (f"{head} head", score) for head in ("3-class", "ladder") for score in ("Dice", "F1")
     }
-    assert [r[0] for r in findings.instance_differences(records)][-1].startswith("searched")
+    assert [r[0] for r in results.instance_differences(records)][-1].startswith("searched")
     for record in records.values():
         assert set(record["chosen"]) == {"epoch", "dice", "f1"}
         assert record["code"] == record["parameters"]["spec"]["code"]
@@ -481,13 +471,13 @@ class Copies(TorchDispatchMode):
 def test_a_search_step_waits_for_no_device(plan, samples, monkeypatch):
     # On the meta device as on a GPU no value can be read without waiting: there it is an error.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not there
-    monkeypatch.setattr(train.Joint, "mean", lambda self, losses: 0.0)
+    monkeypatch.setattr(loop.Joint, "mean", lambda self, losses: 0.0)
     monkeypatch.setattr(objective, "gradient_shares", lambda *_: {})
     # Sampling reads the alphas, which are few; nothing else may be read.
     monkeypatch.setattr(search, "alphas", lambda net: [np.zeros(a.shape) for a in untrained])
     torch.manual_seed(0)
-    net = space.build(SPEC).to("meta")
-    untrained = space.arch_parameters(net)
+    net = networks.build(SPEC).to("meta")
+    untrained = networks.arch_parameters(net)
     trainer = search.WAYS[plan.mode](net, samples, RECIPE, 0, **dataclasses.asdict(plan))
     trainer.epoch(3)  # constants of the objective are moved once
     with Copies() as copies:

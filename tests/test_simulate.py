@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from twodints_lib import simulate, storage
+from twodints_lib import files
+from twodints_lib.data.images import read_image, read_labels
+from twodints_lib.data.manifest import open_data
 from twodints_lib.errors import InputError
-from twodints_lib.images import read_image, read_labels
-from twodints_lib.instances import cell_statistics, touching
-from twodints_lib.manifest import open_data
-from twodints_lib.metrics import frame_ids
-from twodints_lib.simulate import MODALITIES, SIZES, Dials, default_dials
+from twodints_lib.lab import optics
+from twodints_lib.lab.optics import MODALITIES, SIZES, Dials, default_dials
+from twodints_lib.scoring.matching import frame_ids
+from twodints_lib.targets.classes import cell_statistics, touching
 
 # On micro4: share of cells under 13.7 px, median diameter, share touching, cells per megapixel.
 MEASURED = {
@@ -29,25 +30,25 @@ def scenes(modality, count=40, **dials):
     """Labels of the default set's first images, without the cost of the optics."""
     dials, dark = replace(default_dials(modality), **dials), lambda *_: np.zeros((1, 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(simulate.MECHANISMS, modality, (dark, 1))
-        seeds = [simulate.image_seed(2022, modality, i + 1) for i in range(count)]
-        return [simulate.simulate(modality, s, SIZES[modality], dials)[1] for s in seeds]
+        patch.setitem(optics.MECHANISMS, modality, (dark, 1))
+        seeds = [optics.image_seed(2022, modality, i + 1) for i in range(count)]
+        return [optics.simulate(modality, s, SIZES[modality], dials)[1] for s in seeds]
 
 
 def turned(modality, seed=4, size=(160, 160), **dials):
     """Image (grey, 0..1) and labels with some dials turned."""
     dials = replace(default_dials(modality), **dials)
-    image, labels = simulate.simulate(modality, seed, size, dials, "uint16", channels=1)
+    image, labels = optics.simulate(modality, seed, size, dials, "uint16", channels=1)
     return image / 65535, labels
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_same_seed_same_bytes(modality):
     state = np.random.get_state()[1].copy()
-    (image, labels), (again, same) = (simulate.simulate(modality, 5, (120, 100)) for _ in "ab")
+    (image, labels), (again, same) = (optics.simulate(modality, 5, (120, 100)) for _ in "ab")
     assert image.tobytes() == again.tobytes() and labels.tobytes() == same.tobytes()
     assert (np.random.get_state()[1] == state).all()
-    other, places = simulate.simulate(modality, 6, (120, 100))
+    other, places = optics.simulate(modality, 6, (120, 100))
     assert (other != image).any() and (places != labels).any()
 
 
@@ -55,7 +56,7 @@ def test_same_seed_same_bytes(modality):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [None, 1, 3])
 def test_shapes_types_channels(modality, dtype, channels):
-    image, labels = simulate.simulate(modality, 1, (64, 90), dtype=dtype, channels=channels)
+    image, labels = optics.simulate(modality, 1, (64, 90), dtype=dtype, channels=channels)
     wanted = channels or (3 if modality == "brightfield" else 1)
     assert image.shape == ((64, 90, 3) if wanted == 3 else (64, 90)) and image.dtype == dtype
     assert labels.shape == (64, 90) and labels.dtype == np.uint16
@@ -67,7 +68,7 @@ def test_shapes_types_channels(modality, dtype, channels):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_small_and_odd_sizes(modality):
     for size in ((1, 1), (1, 50), (7, 200)):
-        image, labels = simulate.simulate(modality, 2, size)
+        image, labels = optics.simulate(modality, 2, size)
         assert image.shape[:2] == size == labels.shape
 
 
@@ -162,14 +163,14 @@ def test_brightfield_is_dark_on_bright():
     for seed in range(8):
         inside, ring, _ = near_and_far(*turned("brightfield", seed))
         assert inside < ring - 0.08
-        colour = simulate.simulate("brightfield", seed, (96, 96))[0]
+        colour = optics.simulate("brightfield", seed, (96, 96))[0]
         colours.append(bool((colour != colour[..., :1]).any()))
     assert any(colours) and not all(colours)  # stained tissue, and grey cytology
 
 
 def test_beer_lambert_multiplies():
     dye, spectrum = np.full((2, 3), 0.5), np.array([0.2, 0.4, 0.0])
-    once, half = (simulate.absorb(np.ones(3), d, spectrum) for d in (dye, dye / 2))
+    once, half = (optics.absorb(np.ones(3), d, spectrum) for d in (dye, dye / 2))
     assert once == pytest.approx(half**2) and once[0, 0] == pytest.approx(10 ** (-0.5 * spectrum))
 
 
@@ -185,7 +186,7 @@ def test_a_ball_turns_bright_in_phase_contrast():
     light = []
     for thick in (np.zeros(2), np.array([0.0, 1.0])):
         rng, dials = np.random.default_rng(0), default_dials("phase-contrast")
-        light.append(simulate.phase_contrast(rng, thick, labels, dials)[labels > 0].max())
+        light.append(optics.phase_contrast(rng, thick, labels, dials)[labels > 0].max())
     assert light[1] > 2 * light[0]
 
 
@@ -195,7 +196,7 @@ def test_dic_is_lit_from_one_side():
     dials, along = default_dials("DIC"), {"CHO": x + y, "RBC": 0.31 * y - 0.95 * x}
     for kind, axis in along.items():
         rngs = (np.random.default_rng(s) for s in range(4))
-        lights = [simulate.interference(rng, kind, labels, dials) for rng in rngs]
+        lights = [optics.interference(rng, kind, labels, dials) for rng in rngs]
         light, inside = np.mean(lights, axis=0), labels > 0
         flat = np.median(light[~inside])
         rising, falling = (light[inside & side].mean() for side in (axis < -8, axis > 8))
@@ -218,7 +219,7 @@ def test_labels_lie_where_the_eye_sees_the_edge(modality):
 
 
 def test_data_set_round_trip(tmp_path, capsys):
-    folder = simulate.make_simulated(tmp_path / "set", train=6, val=1, seed=3, sizes=TINY)
+    folder = optics.make_simulated(tmp_path / "set", train=6, val=1, seed=3, sizes=TINY)
     assert [p.name for p in tmp_path.iterdir()] == ["set"] and folder == tmp_path / "set"
     assert "28/28" in capsys.readouterr().err
     with open(folder / "manifest.csv", newline="") as file:
@@ -231,31 +232,31 @@ def test_data_set_round_trip(tmp_path, capsys):
     }
     for row in rows:
         image, labels = read_image(folder / row["image"]), read_labels(folder / row["label"])
-        assert storage.pixel_hash(image) == row["sha256_image_pixels"]
-        assert storage.pixel_hash(labels.astype(np.uint16)) == row["sha256_label_pixels"]
+        assert files.pixel_hash(image) == row["sha256_image_pixels"]
+        assert files.pixel_hash(labels.astype(np.uint16)) == row["sha256_label_pixels"]
         assert image.shape[:2] == labels.shape == (int(row["height"]), int(row["width"]))
         assert image.dtype == row["dtype"] and int(row["n_cells"]) == labels.max()
         assert (image.shape[2] if image.ndim == 3 else 1) == int(row["channels"])
     types = [{r["dtype"] for r in rows if r["modality"] == m} for m in MODALITIES]
     assert types == [{"uint8"}, {"uint8", "uint16"}, {"uint16"}, {"uint8"}]
     assert {r["channels"] for r in rows if r["name"].startswith("bf")} == {"1", "3"}
-    alone = simulate.simulate("DIC", simulate.image_seed(3, "DIC", 2), (96, 96))[0]
+    alone = optics.simulate("DIC", optics.image_seed(3, "DIC", 2), (96, 96))[0]
     assert (alone == read_image(folder / "train/images/dic_002.png")).all()
     items = open_data(folder).items
     assert len(items) == 28 and sum(i.split == "val" for i in items) == 4
 
 
 def test_no_leftovers_on_failure(tmp_path, monkeypatch):
-    whole = simulate.write_pair
+    whole = optics.write_pair
 
     def breaks(row, *rest):
         if row["name"] == "fl_001":
             raise OSError("disk full")
         whole(row, *rest)
 
-    monkeypatch.setattr(simulate, "write_pair", breaks)
+    monkeypatch.setattr(optics, "write_pair", breaks)
     with pytest.raises(OSError):
-        simulate.make_simulated(tmp_path / "set", train=1, val=0, sizes=TINY)
+        optics.make_simulated(tmp_path / "set", train=1, val=0, sizes=TINY)
     assert not list(tmp_path.iterdir())
 
 
@@ -281,7 +282,7 @@ REAL = default_dials("DIC")
 )
 def test_bad_arguments(change, culprit):
     with pytest.raises(InputError) as told:
-        simulate.simulate(**({"modality": "DIC", "seed": 1, "size": (20, 20)} | change))
+        optics.simulate(**({"modality": "DIC", "seed": 1, "size": (20, 20)} | change))
     text = str(told.value)
     assert culprit in text and "; give" in text and "\n" not in text and text.endswith(".")
 
@@ -296,5 +297,5 @@ def test_bad_data_sets(tmp_path):
         ({"folder": tmp_path}, str(tmp_path)),
     ):
         with pytest.raises(InputError, match="; ") as told:
-            simulate.make_simulated(**({"folder": tmp_path / "set"} | change))
+            optics.make_simulated(**({"folder": tmp_path / "set"} | change))
         assert culprit in str(told.value) and not list(tmp_path.iterdir())

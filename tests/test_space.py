@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cli, paper, report, space, topology
+from twodints_lib import cli
 from twodints_lib.errors import InputError
+from twodints_lib.runs import paper, report
+from twodints_lib.space import networks, topology
 
 # As the paper prints them, typed here once more on purpose.
 PAPER = [1_626_072, 443_747, 395_139, 400_571, 3_782_259, 15_115_251, 22_463_595]
@@ -32,26 +34,26 @@ def test_the_table_fails_when_a_count_differs(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "spec",
-    [{"kind": "unet"}, *({"kind": "segresnet", "upsample": u} for u in space.UPSAMPLERS),
+    [{"kind": "unet"}, *({"kind": "segresnet", "upsample": u} for u in networks.UPSAMPLERS),
      {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 3, "num_depths": 3},
      {"kind": "derived", "channel_mul": 0.125, "code": topology.random_code(3, 3, 1)}],
     ids=report.network_name,
 )  # fmt: skip
 def test_every_network_gives_three_classes_and_survives_json(spec):
     spec = json.loads(json.dumps(spec))
-    net = space.build(spec)
+    net = networks.build(spec)
     out = net(torch.rand(2, 3, 32, 32))
     assert out.shape == (2, 3, 32, 32)
     out.mean().backward()
-    step = space.divisor(spec)
-    space.check_patch(4 * step, spec)
+    step = networks.divisor(spec)
+    networks.check_patch(4 * step, spec)
     with pytest.raises(InputError, match=f"patch={4 * step + 1}.*multiple of {step}"):
-        space.check_patch(4 * step + 1, spec)
+        networks.check_patch(4 * step + 1, spec)
 
 
 def test_weights_and_alphas_are_kept_apart():
-    net = space.supernet(0.125, 2, 3)
-    alphas, weights = space.arch_parameters(net), space.weight_parameters(net)
+    net = networks.supernet(0.125, 2, 3)
+    alphas, weights = networks.arch_parameters(net), networks.weight_parameters(net)
     assert [tuple(a.shape) for a in alphas] == [(2, 7), (2, 7, 2)]
     assert not {id(p) for p in alphas} & {id(p) for p in weights}
     assert len(alphas) + len(weights) == len(list(net.parameters()))
@@ -62,11 +64,11 @@ def test_weights_and_alphas_are_kept_apart():
 )
 def test_impossible_sizes_are_named(bad):
     with pytest.raises(InputError, match=next(iter(bad))):
-        space.supernet(**bad)
+        networks.supernet(**bad)
     with pytest.raises(InputError, match="bicubic"):
-        space.segresnet("bicubic")
+        networks.segresnet("bicubic")
     with pytest.raises(InputError, match="resnet"):
-        space.build({"kind": "resnet"})
+        networks.build({"kind": "resnet"})
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -94,14 +96,14 @@ def test_an_infeasible_code_is_refused():
     code = {"paths": [[1, 0, 0, 0], [0, 0, 0, 1]], "operations": [[0] * 4] * 2}
     assert not topology.is_feasible(code)
     with pytest.raises(InputError, match="code"):
-        space.derived_network(code, 0.125)
+        networks.derived_network(code, 0.125)
 
 
 def test_a_derived_network_holds_the_codes_paths_only():
     code = topology.random_code(3, 3, 4)
-    net = space.derived_network(code, 0.125)
+    net = networks.derived_network(code, 0.125)
     assert sum(len(block) for block in net.blocks) == np.sum(code["paths"])
-    assert not space.arch_parameters(net)
+    assert not networks.arch_parameters(net)
 
 
 def test_table_4_gives_the_papers_batches():

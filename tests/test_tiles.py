@@ -6,7 +6,9 @@ import torch
 from monai.inferers import sliding_window_inference
 from skimage.draw import ellipse
 
-from twodints_lib import predict, representations, space, tiles
+from twodints_lib.inference import predict, tiles
+from twodints_lib.space import networks
+from twodints_lib.targets import heads
 
 
 def crowded(size: int, seed: int, largest: int = 14) -> np.ndarray:
@@ -42,7 +44,7 @@ def test_bands_share_out_every_row_and_hold_all_windows_that_touch_it(height, ov
 def test_maps_of_bands_equal_those_of_one_piece(monkeypatch):
     monkeypatch.setattr(tiles, "TILE", 128)
     torch.manual_seed(0)
-    net = space.build({"kind": "unet", "head": "flow"})
+    net = networks.build({"kind": "unet", "head": "flow"})
     image = np.random.default_rng(0).random((3, 500, 210), np.float32)
     whole = predict.probabilities(net, image, 64, "flow")
     banded = tiles.maps_on_disk(
@@ -52,9 +54,9 @@ def test_maps_of_bands_equal_those_of_one_piece(monkeypatch):
     np.testing.assert_allclose(banded, whole, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(representations.REPRESENTATIONS))
+@pytest.mark.parametrize("name", list(heads.REPRESENTATIONS))
 def test_tiles_give_the_cells_of_one_piece(name):
-    encode, decode = representations.REPRESENTATIONS[name]
+    encode, decode = heads.REPRESENTATIONS[name]
     rng = np.random.default_rng(1)
     maps = encode(crowded(400, 2)) + rng.normal(0, 0.1, (1, 400, 400)).astype(np.float32)
     whole = decode(maps)
@@ -66,20 +68,19 @@ def test_tiles_give_the_cells_of_one_piece(name):
 def test_a_cell_wider_than_the_margin_stays_whole():
     labels = crowded(300, 3)
     labels[140:160, 20:280] = labels.max() + 1  # across three tiles of 100 with a margin of 16
-    maps = representations.encode_three_class(labels)
-    whole = representations.decode_grown(maps)
-    assert same_partition(whole, tiles.decode(maps, representations.decode_grown, 100, 16))
+    maps = heads.encode_three_class(labels)
+    whole = heads.decode_grown(maps)
+    assert same_partition(whole, tiles.decode(maps, heads.decode_grown, 100, 16))
 
 
-def test_segment_switches_to_tiles_and_changes_nothing(monkeypatch):
+def test_segment_switches_to_tiles_and_changes_nothing(monkeypatch, said):
     torch.manual_seed(1)
-    net = space.build({"kind": "unet"})
+    net = networks.build({"kind": "unet"})
     image = (np.random.default_rng(4).random((300, 260)) * 255).astype(np.uint8)
     whole = predict.segment(net, image, 64)
     monkeypatch.setattr(tiles, "WHOLE", 100)
     monkeypatch.setattr(tiles, "TILE", 128)
-    said = []
-    assert same_partition(whole, predict.segment(net, image, 64, say=said.append))
+    assert same_partition(whole, predict.segment(net, image, 64))
     assert any("rows" in text for text in said)
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cost, derive, operations, search, space, topology
 from twodints_lib.errors import InputError
-from twodints_lib.lattice import Supernet
-from twodints_lib.operations import OPERATIONS, SIX, TWO, Operation
+from twodints_lib.space import cost, derive, networks, operations, topology
+from twodints_lib.space.lattice import Supernet
+from twodints_lib.space.operations import OPERATIONS, SIX, TWO, Operation
+from twodints_lib.training import search
 
 
 def every_feasible(alphas):
@@ -68,7 +69,7 @@ def test_known_shapes_fit_and_run(shape, blocks, depths):
     code = topology.known_shape(shape, blocks, depths)
     assert topology.is_feasible(code)
     if blocks <= 6:
-        net = space.derived_network(code, 1 / 32)
+        net = networks.derived_network(code, 1 / 32)
         assert net(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)
     with pytest.raises(InputError, match="pyramid"):
         topology.known_shape("pyramid", blocks, depths)
@@ -87,7 +88,7 @@ def test_every_code_of_the_tiny_space():
 
 def test_every_weight_of_a_derived_network_learns():
     for seed in range(6):
-        net = space.derived_network(topology.random_code(4, 4, seed), 0.125)
+        net = networks.derived_network(topology.random_code(4, 4, seed), 0.125)
         net(torch.rand(1, 3, 32, 32)).square().mean().backward()
         assert [n for n, p in net.named_parameters() if p.grad is None] == []
         assert all(p.grad.abs().sum() > 0 for p in net.parameters())
@@ -95,7 +96,7 @@ def test_every_weight_of_a_derived_network_learns():
 
 def test_a_kept_code_is_the_derived_network():
     torch.manual_seed(0)
-    net = space.supernet(0.125, 3, 3, SIX)
+    net = networks.supernet(0.125, 3, 3, SIX)
     code = topology.random_code(3, 3, 5, SIX)
     copied = derive.inherit(net, code, 0.125)
     image = torch.rand(2, 3, 16, 16)
@@ -109,7 +110,7 @@ def test_a_kept_code_is_the_derived_network():
 
 
 def test_an_exported_network_needs_nothing_of_ours(tmp_path):
-    net = space.derived_network(topology.random_code(3, 3, 1), 0.25).eval()
+    net = networks.derived_network(topology.random_code(3, 3, 1), 0.25).eval()
     derive.export(net, tmp_path / "net.pt2", 32)
     plain = torch.export.load(tmp_path / "net.pt2").module()
     for batch in (1, 3):
@@ -121,8 +122,8 @@ def test_the_papers_operations_and_their_true_counts():
     assert TWO == ("skip", "3x3")
     assert SIX == ("skip", "1x1", "3x3", "depthwise 3x3", "5x5", "7x7")
     net = Supernet(1.0, 8, 4, SIX)
-    assert space.count_parameters(net) == 131_934_515
-    assert space.count_parameters(Supernet(0.5, 8, 4, SIX)) == 33_008_051
+    assert networks.count_parameters(net) == 131_934_515
+    assert networks.count_parameters(Supernet(0.5, 8, 4, SIX)) == 33_008_051
 
 
 def test_a_learner_adds_an_operation(monkeypatch):
@@ -131,7 +132,7 @@ def test_a_learner_adds_an_operation(monkeypatch):
         "dilated",
         Operation(lambda c: torch.nn.Conv2d(c, c, 3, padding=2, dilation=2, bias=False)),
     )
-    net = space.supernet(0.125, 2, 2, ("skip", "dilated"))
+    net = networks.supernet(0.125, 2, 2, ("skip", "dilated"))
     code = topology.decode(*search.alphas(net), net.names)
     assert code["names"] == ["skip", "dilated"]
     image = torch.rand(1, 3, 16, 16)

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import manifest, patches, presets, recipes, runs, search, space, train
+from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
+from twodints_lib.runs import settings, store
+from twodints_lib.space import networks
+from twodints_lib.training import loop, patches, recipes, search
 
 RECIPE = recipes.Recipe(
     patch=32, batch=4, epochs=3, learning_rate=2e-3, patience=9, val_start=1, val_every=1
@@ -30,14 +33,14 @@ def data(tiny_folder):
 
 def fresh(seed=0):
     torch.manual_seed(seed)
-    return space.build(SPEC)
+    return networks.build(SPEC)
 
 
-def fit(data, folder, recipe=RECIPE, net=None, way=train.Joint, **more):
+def fit(data, folder, recipe=RECIPE, net=None, way=loop.Joint, **more):
     net = net or fresh()
     folder.mkdir(exist_ok=True)
     trainer = way(net, data[0], recipe, 0)
-    return net, train.fit(trainer, data[1], folder, say=lambda _: None, **more)
+    return net, loop.fit(trainer, data[1], folder, **more)
 
 
 def equal(a, b):
@@ -65,9 +68,7 @@ def test_same_seed_same_weights(data, tmp_path):
 def test_the_best_weights_are_kept(data, tmp_path, monkeypatch):
     scores = iter([0.2, 0.6, 0.4])
     kept = []
-    monkeypatch.setattr(
-        train.predict, "validation_scores", lambda net, *_: _note(net, kept, scores)
-    )
+    monkeypatch.setattr(loop.predict, "validation_scores", lambda net, *_: _note(net, kept, scores))
     net, _ = fit(data, tmp_path)
     best = kept[1]
     assert all(torch.equal(v, best[k]) for k, v in net.state_dict().items())
@@ -86,7 +87,7 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
         kept.append({k: v.clone() for k, v in net.state_dict().items()})
         return dict(zip(("dice", "f1"), next(scores), strict=True))
 
-    monkeypatch.setattr(train.predict, "validation_scores", score)
+    monkeypatch.setattr(loop.predict, "validation_scores", score)
     net, history = fit(data, tmp_path, dataclasses.replace(RECIPE, select="f1"))
     assert all(torch.equal(v, kept[1][k]) for k, v in net.state_dict().items())
     assert [(r["dice"], r["f1"]) for r in history if r["dice"]] == [
@@ -95,12 +96,12 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
         (0.1, 0.3),
     ]
     with pytest.raises(InputError, match="select"):
-        recipes.recipe(presets.load("smoke"), 1, {"kind": "unet", "head": "flow"}, "dice")
+        recipes.recipe(settings.load("smoke"), 1, {"kind": "unet", "head": "flow"}, "dice")
 
 
 def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
     scores = iter([0.1, 0.5, *[0.3] * 50])
-    monkeypatch.setattr(train.predict, "validation_scores", lambda *_: {"dice": next(scores)})
+    monkeypatch.setattr(loop.predict, "validation_scores", lambda *_: {"dice": next(scores)})
     recipe = dataclasses.replace(RECIPE, epochs=30, patience=3)
     _, history = fit(data, tmp_path, recipe)
     assert len(history) == 2 + 3
@@ -118,15 +119,15 @@ def test_cosine_ends_near_zero_and_alphas_have_their_own_rate(data):
     assert factors[0] == 1 and factors[-1] < 0.03 and factors == sorted(factors, reverse=True)
     assert recipes.rate_factor(RECIPE, 3) == 1
     recipe = dataclasses.replace(RECIPE, arch_rate=0.5)
-    groups = train.Joint(fresh(), data[0], recipe, 0).optimisers[0].param_groups
+    groups = loop.Joint(fresh(), data[0], recipe, 0).optimisers[0].param_groups
     assert [g["lr"] for g in groups] == [2e-3, 0.5]
     assert len(groups[1]["params"]) == 2
 
 
 def test_loss_is_monais_dice_ce_with_background(data, tmp_path, monkeypatch):
     seen = {}
-    original = train.DiceCELoss
-    monkeypatch.setattr(train, "DiceCELoss", lambda **k: seen.update(k) or original(**k))
+    original = loop.DiceCELoss
+    monkeypatch.setattr(loop, "DiceCELoss", lambda **k: seen.update(k) or original(**k))
     fit(data, tmp_path, dataclasses.replace(RECIPE, epochs=1))
     assert seen == {"include_background": True, "to_onehot_y": True, "softmax": True}
 
@@ -164,9 +165,11 @@ KILLED = """
 import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
-from twodints_lib import manifest, presets, runs, search
-preset = presets.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
-setup = runs.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+from twodints_lib.data import manifest
+from twodints_lib.runs import settings, store
+from twodints_lib.training import search
+preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
+setup = store.Setup(preset, manifest.open_data(sys.argv[1]), 7)
 print(search.search_supernet(setup), flush=True)
 """
 
@@ -192,52 +195,49 @@ def test_a_killed_search_goes_on_to_the_same_weights(tiny_folder, tmp_path):
         assert ("goes on after epoch" in out) == (place == "killed")
     a, b = (torch.load(f / "best.pt", weights_only=True) for f in folders)
     assert all(torch.equal(a[k], b[k]) for k in b)
-    losses = [[r["loss"] for r in runs.read_json(f / "history.json")["history"]] for f in folders]
+    losses = [[r["loss"] for r in store.read_json(f / "history.json")["history"]] for f in folders]
     assert losses[0] == losses[1]
 
 
-def test_a_run_is_recorded_and_found_again(tiny_setup, own_runs):
-    said = []
-    first = train.train_network(tiny_setup, SPEC, 2, say=said.append)
-    record = runs.read_json(first / "record.json")
+def test_a_run_is_recorded_and_found_again(tiny_setup, own_runs, said):
+    first = loop.train_network(tiny_setup, SPEC, 2)
+    record = store.read_json(first / "record.json")
     for name in ("preset", "parameters", "seed", "data_hash", "commit", "versions", "hardware"):
         assert record[name]
     assert record["seconds"] > 0 and record["is_result"] is False
-    assert record["metrics"]["network_parameters"] == space.count_parameters(space.build(SPEC))
+    assert record["metrics"]["network_parameters"] == networks.count_parameters(
+        networks.build(SPEC)
+    )
     assert len(record["metrics"]["per_image"]) == 4
     left = {p.name for p in first.iterdir()}
     assert left == {".lock", "best.pt", "history.json", "record.json"}
-    again = train.train_network(tiny_setup, SPEC, 2, say=said.append)
+    again = loop.train_network(tiny_setup, SPEC, 2)
     assert again == first and "found" in said[-1]
-    assert train.train_network(tiny_setup, SPEC, 1, say=said.append) != first
+    assert loop.train_network(tiny_setup, SPEC, 1) != first
 
 
-def test_two_at_once_train_it_once(tiny_setup):
-    said = []
+def test_two_at_once_train_it_once(tiny_setup, said):
     with ThreadPoolExecutor(2) as pool:
-        calls = [
-            pool.submit(train.train_network, tiny_setup, SPEC, 1, say=said.append) for _ in "ab"
-        ]
+        calls = [pool.submit(loop.train_network, tiny_setup, SPEC, 1) for _ in "ab"]
     assert calls[0].result() == calls[1].result()
     assert sum("found" in line for line in said) == 1
 
 
 def test_search_and_derived_network_end_to_end(tiny_setup):
-    quiet = {"say": lambda _: None}
-    supernet = search.search_supernet(tiny_setup, **quiet)
-    history = runs.read_json(supernet / "history.json")["history"]
+    supernet = search.search_supernet(tiny_setup)
+    history = store.read_json(supernet / "history.json")["history"]
     paths, operations = search.path_history(history), search.operation_history(history)
     assert paths.shape == (2, 2, 4) and operations.shape == (2, 2, 4, 2)
     np.testing.assert_allclose(operations.sum(-1), 1)
     assert (paths[0] != paths[1]).any()  # the alphas learn
-    derived = search.train_derived(tiny_setup, **quiet)
-    spec = runs.read_json(derived / "record.json")["parameters"]["spec"]
+    derived = search.train_derived(tiny_setup)
+    spec = store.read_json(derived / "record.json")["parameters"]["spec"]
     assert spec["code"] == search.found_code(supernet)
 
 
 def test_a_patch_the_network_cannot_take_is_refused_before_training(tiny_folder, own_runs):
-    preset = presets.load("smoke", patch=36)
-    setup = runs.Setup(preset, manifest.open_data(tiny_folder), 1)
+    preset = settings.load("smoke", patch=36)
+    setup = store.Setup(preset, manifest.open_data(tiny_folder), 1)
     with pytest.raises(InputError, match="patch=36"):
-        train.train_network(setup, {"kind": "unet"}, 1)
+        loop.train_network(setup, {"kind": "unet"}, 1)
     assert not own_runs.exists()

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from twodints_lib import __version__
+from twodints_lib import __version__, messages
 from twodints_lib.errors import InputError
 
 BENCHES = ("search", "instances", "loader", "peers")  # records/bench-<name>.json
@@ -15,6 +15,7 @@ TABLES = ("3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells
 def main(argv=None) -> int:
     """Run one command; 0 when it did what was asked, 2 after bad input, 1 after a failed check."""
     args = _parser().parse_args(argv)
+    messages.show()
     try:
         return args.run(args) or 0
     except InputError as error:
@@ -147,12 +148,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args):
-    from twodints_lib import course, rows
+    from twodints_lib import course
+    from twodints_lib.reproduction import table4
 
     if args.row:
         if args.only or args.out or args.refresh:
             raise InputError("--row trains a row and runs no notebook; leave --only and such out.")
-        rows.run_rows(args.row, args.preset, args.data, dict(args.given))
+        table4.run_rows(args.row, args.preset, args.data, dict(args.given))
         return
     out = course.run_course(args.preset, args.data, args.only, dict(args.given), args.out)
     if args.refresh:
@@ -160,43 +162,44 @@ def _run(args):
 
 
 def _study(args):
-    from twodints_lib import study
+    from twodints_lib.reproduction import study
 
     study.run(args.data, args.only, args.seeds or study.SEEDS)
 
 
 def _data_list(args):
-    from twodints_lib import fetch
+    from twodints_lib.data import fetch
 
     fetch.list_data()
 
 
 def _data_fetch(args):
-    from twodints_lib import fetch
+    from twodints_lib.data import fetch
 
     fetch.fetch(args.name, mirror=args.mirror, source=args.source)
 
 
 def _data_verify(args):
-    from twodints_lib import fetch
+    from twodints_lib.data import fetch
 
     return 1 if fetch.verify(args.name) else 0
 
 
 def _data_make(args):
-    from twodints_lib import fetch
+    from twodints_lib.data import fetch
 
     fetch.make(args.name, source=args.source, images=args.images)
 
 
 def _segment(args):
-    from twodints_lib.predict import segment_files
+    from twodints_lib.inference.predict import segment_files
 
     segment_files(args.images, args.out, args.model, args.grow, args.flips)
 
 
 def _export(args):
-    from twodints_lib import derive, predict
+    from twodints_lib.inference import predict
+    from twodints_lib.space import derive
 
     out = Path(args.out)
     if out.exists() or out.suffix != ".pt2" or not out.parent.is_dir():
@@ -209,28 +212,28 @@ def _export(args):
 
 
 def _keep(args):
-    from twodints_lib import pretrained
+    from twodints_lib.runs import pretrained
 
-    print(pretrained.store(args.folder, args.name))
+    print(pretrained.keep(args.folder, args.name))
 
 
 def _diff(args):
-    from twodints_lib import compare
+    from twodints_lib.reproduction import compare
 
     found = compare.compare(args.a, args.b)
     print(json.dumps(found, indent=1) if args.json else compare.text(found))
 
 
 def _evaluate(args):
-    from twodints_lib import evaluation
+    from twodints_lib.scoring import scores
 
-    rules = evaluation.Rules(tuple(args.threshold), not args.above, args.frame, args.compat)
+    rules = scores.Rules(tuple(args.threshold), not args.above, args.frame, args.compat)
     if args.csv and (Path(args.csv).exists() or not Path(args.csv).parent.is_dir()):
         raise InputError(f"--csv {args.csv}: must be a new file in a folder; choose another name.")
     shown = sys.stderr.isatty()
-    result = evaluation.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
+    result = scores.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
     if args.csv:
-        evaluation.write_csv(result, args.csv)
+        scores.write_csv(result, args.csv)
     if args.json:
         print(json.dumps(result, indent=1))
         return
@@ -249,9 +252,11 @@ def _evaluate(args):
 
 
 def _ceiling(args):
-    from twodints_lib import manifest, report, representations
+    from twodints_lib.data import manifest
+    from twodints_lib.runs import report
+    from twodints_lib.targets import heads
 
-    known = representations.REPRESENTATIONS
+    known = heads.REPRESENTATIONS
     for name in args.only:
         if name not in known:
             raise InputError(
@@ -260,12 +265,13 @@ def _ceiling(args):
     items = [i for i in manifest.open_data(args.data).items if i.label is not None]
     if not items:
         raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
-    found = representations.ceiling(items, args.only or list(known))
-    print(report.text_table(*representations.ceiling_rows(found)))
+    found = heads.ceiling(items, args.only or list(known))
+    print(report.text_table(*heads.ceiling_rows(found)))
 
 
 def _table(args):
-    from twodints_lib import report, tables
+    from twodints_lib.reproduction import tables
+    from twodints_lib.runs import report
 
     print(tables.text(args.name, args.rows, args.data, args.save))
     wrong = args.name == "parameters" and any(r[-1] != "yes" for r in report.parameter_rows())

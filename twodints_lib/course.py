@@ -9,10 +9,14 @@ from pathlib import Path
 
 import psutil
 
-from twodints_lib import manifest, presets, report, runs, search, space
+from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
+from twodints_lib.messages import log
+from twodints_lib.runs import report, settings, store
+from twodints_lib.space import networks
+from twodints_lib.training import search
 
-NOTEBOOKS = runs.ROOT / "notebooks"
+NOTEBOOKS = store.ROOT / "notebooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -50,12 +54,12 @@ def plan(notebooks, preset: str, data: str, given: dict[str, str]) -> dict[Path,
     fixed = {"preset": preset, "data": data}
     jobs = {}
     for notebook, types in declared.items():
-        chosen = {k: presets.typed(k, v, types[k]) for k, v in given.items() if k in types}
+        chosen = {k: settings.typed(k, v, types[k]) for k, v in given.items() if k in types}
         jobs[notebook] = {k: v for k, v in fixed.items() if k in types} | chosen
     return jobs
 
 
-def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, say=print) -> Path:
+def run_course(preset="smoke", data="simulated", only=(), given=None, out=None) -> Path:
     """Execute notebooks; leave executed copies, HTML, a results table and course.json in `out`.
 
     A notebook that fails keeps its partial copy as NAME.failed.ipynb and stops the course with an
@@ -67,7 +71,7 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, 
     os.environ["TWODINTS_HEADLESS"] = "1"  # no sliders where nobody can move them
     setup = _setup(preset, data, jobs)
     preset, data = setup.preset.name, setup.dataset.name
-    out = Path(out) if out else runs.runs_dir() / f"course-{preset}-{data}"
+    out = Path(out) if out else store.runs_dir() / f"course-{preset}-{data}"
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder for the executed notebooks.")
     (out / "html").mkdir(parents=True, exist_ok=True)
@@ -76,43 +80,43 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None, 
     os.environ["TWODINTS_USED"] = str(used.resolve())
     try:
         for i, (notebook, parameters) in enumerate(jobs.items(), 1):
-            say(f"[{i}/{len(jobs)}] {notebook.name}")
-            seconds, peak = _execute(notebook, parameters, out, say)
+            log.info(f"[{i}/{len(jobs)}] {notebook.name}")
+            seconds, peak = _execute(notebook, parameters, out)
             done.append({"notebook": notebook.stem, "seconds": round(seconds, 1), "peak_gib": peak})
-            say(f"      {seconds:.0f} s, {peak:.1f} GB")
+            log.info(f"      {seconds:.0f} s, {peak:.1f} GB")
         networks = _networks(set(used.read_text().split()))
     finally:
         del os.environ["TWODINTS_USED"]
         used.unlink()
-    record = runs.record(setup, given, {}, sum(d["seconds"] for d in done))
-    setup_time = runs.ROOT / ".venv" / "ready"  # seconds, written by make setup
+    record = store.record(setup, given, {}, sum(d["seconds"] for d in done))
+    setup_time = store.ROOT / ".venv" / "ready"  # seconds, written by make setup
     if setup_time.is_file():
         record["setup_seconds"] = int(setup_time.read_text())
     record |= {"notebooks": done, "networks": networks}
-    runs.write_json(out / record_name(only), record)
+    store.write_json(out / record_name(only), record)
     _write_results(out, setup, networks)
-    _farewell(out, setup, done, say)
+    _farewell(out, setup, done)
     return out
 
 
-def _setup(preset: str, data: str, jobs) -> runs.Setup:
+def _setup(preset: str, data: str, jobs) -> store.Setup:
     """The setup of the notebooks' parameters; refuses what would only fail in the middle."""
     values = {"seed": 2022, "preset": preset, "data": data}
     for parameters in jobs.values():
         values |= parameters
-    names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(presets.Preset)}
-    setup = runs.begin(**{k: v for k, v in values.items() if k in names})
+    names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(settings.Preset)}
+    setup = store.begin(**{k: v for k, v in values.items() if k in names})
     p = setup.preset
-    space.check_size(p.channel_mul, p.num_blocks, p.num_depths)
-    space.check_patch(p.patch, search.supernet_spec(p))
+    networks.check_size(p.channel_mul, p.num_blocks, p.num_depths)
+    networks.check_patch(p.patch, search.supernet_spec(p))
     if any(notebook.name[:2] in ("03", "08") for notebook in jobs):
-        space.check_patch(setup.preset.patch, {"kind": "unet"})
+        networks.check_patch(setup.preset.patch, {"kind": "unet"})
     for split in (setup.train, setup.val):
         split()
     return setup
 
 
-def _execute(notebook: Path, parameters: dict, out: Path, say) -> tuple[float, float]:
+def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]:
     """Run one notebook; returns its seconds and its kernel's peak memory in GiB."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -129,7 +133,7 @@ def _execute(notebook: Path, parameters: dict, out: Path, say) -> tuple[float, f
                 kernel_name="python3",
                 cwd=str(NOTEBOOKS),
                 progress_bar=False,
-                stdout_file=_Progress(say),
+                stdout_file=_Progress(),
             )
             os.replace(partial, out / notebook.name)
         except papermill.PapermillExecutionError as error:
@@ -154,13 +158,10 @@ def _execute(notebook: Path, parameters: dict, out: Path, say) -> tuple[float, f
 class _Progress:
     """Passes a notebook's training lines on while it runs, and nothing else of its output."""
 
-    def __init__(self, say):
-        self.say = say
-
     def write(self, text):
         for line in text.splitlines():
             if line.startswith("epoch ") and "left" in line:
-                self.say(f"      {line}")
+                log.info(f"      {line}")
 
     def flush(self):
         pass
@@ -206,8 +207,8 @@ class _PeakMemory:
 def _networks(names) -> list[dict]:
     """The scores of the networks that the notebooks trained or found, by their folders' names."""
     found = []
-    for path in (runs.runs_dir() / "store" / name / "record.json" for name in sorted(names)):
-        r = runs.read_json(path)
+    for path in (store.runs_dir() / "store" / name / "record.json" for name in sorted(names)):
+        r = store.read_json(path)
         scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
         scores.pop("representations", None)
         spec = r["parameters"]["spec"]
@@ -229,14 +230,14 @@ def _write_results(out: Path, setup, networks):
         writer.writerows((setup.preset.name, setup.preset.is_result, *row) for row in rows)
 
 
-def _farewell(out: Path, setup, done, say):
+def _farewell(out: Path, setup, done):
     minutes = sum(d["seconds"] for d in done) / 60
-    say(f"{len(done)} notebooks in {minutes:.1f} minutes.")
-    say(f"Open {out / 'html'}; results: {out / 'results.md'}")
+    log.info(f"{len(done)} notebooks in {minutes:.1f} minutes.")
+    log.info(f"Open {out / 'html'}; results: {out / 'results.md'}")
     if not setup.preset.is_result:
-        say(
+        log.info(
             "This was the smoke preset: its numbers are no result. For the real course, about "
-            f"{presets.LAPTOP.minutes} minutes on 2 cores without a GPU: make course PRESET=laptop"
+            f"{settings.LAPTOP.minutes} minutes on 2 cores without a GPU: make course PRESET=laptop"
         )
 
 
@@ -254,11 +255,11 @@ def refresh(folder, only=()):
     import nbformat
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-    record = runs.read_json(Path(folder) / record_name(only))
-    path = runs.ROOT / "records" / f"course-{record['preset']}-{record['data']}.json"
-    kept = runs.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
+    record = store.read_json(Path(folder) / record_name(only))
+    path = store.ROOT / "records" / f"course-{record['preset']}-{record['data']}.json"
+    kept = store.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
     if not (only and kept[0]["notebook"].startswith("00")):
-        runs.write_json(path, record)
+        store.write_json(path, record)
     if (record["preset"], record["data"]) != ("laptop", "simulated"):
         return
     for path in (Path(folder) / f"{n['notebook']}.ipynb" for n in record["notebooks"]):

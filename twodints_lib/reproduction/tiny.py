@@ -1,0 +1,119 @@
+"""A space so small that all its networks are trained: does a search find the best of them?
+
+2 resolutions, 2 blocks, topology only: 99 networks (topology.every_code). One training of a few
+seconds differs by its seed about as much as by its topology, so each network is trained once for
+each of several seeds, all on the same patches in the same order, and their mean is the truth.
+"""
+
+import time
+
+import torch
+
+from twodints_lib.inference import predict
+from twodints_lib.messages import log
+from twodints_lib.runs import store
+from twodints_lib.space import derive, networks, topology
+from twodints_lib.training import loop, recipes, search
+from twodints_lib.training.patches import load_samples
+
+# Small patches and a fast rate: as many steps as 5 seconds allow for the largest network.
+SCALE = {
+    "patch": 32,
+    "batch": 8,
+    "channel_mul": 0.25,
+    "num_blocks": 2,
+    "num_depths": 2,
+    "learning_rate": 1e-2,
+    "search_epochs": 48,
+    "derived_epochs": 24,
+    "arch_rate": 0.02,
+    "val_start": 48,
+    "val_every": 48,
+}
+TABLES = (1, 2, 3, 4, 5)  # seeds; a training each
+WINDOW = 64  # pixels a side where a network is scored
+
+
+class Drawn(loop.Joint):
+    """The plain way to train, on batches drawn before: all networks of a table see the same."""
+
+    def __init__(self, net, samples, recipe, seed, drawn):
+        super().__init__(net, samples, recipe, seed)
+        self.drawn = drawn  # a list of batches for each epoch
+
+    def batches(self, patches, epoch):
+        """The batches of an epoch."""
+        return self.drawn[epoch - 1]
+
+
+def draw(setup: store.Setup, samples) -> list[list]:
+    """Every batch of a training, drawn and augmented once instead of 99 times."""
+    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, {"kind": "derived"})
+    joint = loop.Joint(network(setup, codes(setup)[0]), samples, recipe, setup.seed)
+    return [list(joint.batches(joint.patches, e + 1)) for e in range(recipe.epochs)]
+
+
+def codes(setup: store.Setup) -> list[dict]:
+    """All codes of the space."""
+    return topology.every_code(setup.preset.num_blocks, setup.preset.num_depths)
+
+
+def network(setup: store.Setup, code: dict):
+    """A code's network, fresh from the seed, on the device."""
+    torch.manual_seed(setup.seed)
+    return networks.derived_network(code, setup.preset.channel_mul).to(predict.device())
+
+
+def table(setup: store.Setup) -> list[dict]:
+    """Train every network once: its mean class Dice on the validation images, its size, seconds.
+
+    An interrupted table goes on with the next network.
+    """
+    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, {"kind": "derived"})
+    inputs = {"settings": vars(setup.preset), "data": setup.dataset.hash, "seed": setup.seed}
+    kept = store.folder("tiny", inputs) / "networks.json"
+    rows = store.read_json(kept) if kept.is_file() else []
+    samples, val = load_samples(setup.train()), load_samples(setup.val())
+    drawn = draw(setup, samples)
+    every = codes(setup)
+    for number, code in enumerate(every[len(rows) :], len(rows) + 1):
+        net, start = network(setup, code), time.perf_counter()
+        trainer = Drawn(net, samples, recipe, setup.seed, drawn)
+        for epoch in range(1, recipe.epochs + 1):
+            trainer.epoch(epoch)
+        trained, dice = time.perf_counter() - start, predict.mean_dice(net, val, WINDOW)
+        row = {"mean_dice": dice, "network_parameters": networks.count_parameters(net)}
+        seconds = time.perf_counter() - start
+        rows.append(row | {"training_seconds": trained, "seconds": seconds})
+        store.write_json(kept, rows)
+        if number % 10 == 0 or number == len(every):
+            log.info(f"network {number} of {len(every)}: Dice {dice:.3f}, {seconds:.1f} s")
+    return rows
+
+
+def search_job(setup: store.Setup, plan) -> dict:
+    """Search the space; score all its networks with the weights of the supernet.
+
+    `found` and `untouched` are the places in the table of what the searched alphas decode to and
+    of what they would have before the first step.
+    """
+    every = codes(setup)
+    places = [code["paths"] for code in every]
+    folder = search.search_supernet(setup, plan)
+    net, record = predict.load_network(folder)
+    val, inherited = load_samples(setup.val()), []
+    for number, code in enumerate(every, 1):
+        copied = derive.inherit(net, code, setup.preset.channel_mul)
+        inherited.append(predict.mean_dice(copied, val, WINDOW))
+        if number % 33 == 0:
+            log.info(f"inherited weights: {number} of {len(every)} scored")
+    # The space is one of topologies: the decoded paths, all convolving, as in its table.
+    found = topology.decode(*search.alphas(net), net.names)["paths"]
+    untouched = topology.decode(*search.untouched(setup), net.names)["paths"]
+    origin = ("seed", "data", "data_hash", "commit", "hardware")
+    return {key: record[key] for key in origin} | {
+        "found": places.index(found),
+        "untouched": places.index(untouched),
+        "inherited": inherited,
+        "seconds": record["seconds"],
+    }

@@ -1,0 +1,81 @@
+"""Trained networks that come with the project, each with its record and the hash of its weights.
+
+A folder of pretrained/ is a run's folder: record.json, history.json and best.pt, under 2 MB.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from twodints_lib.runs import store
+from twodints_lib.errors import InputError
+from twodints_lib.files import whole_folder
+
+HOME = store.ROOT / "pretrained"
+LIMIT = 2 * 10**6  # bytes of weights
+HEADER = ("name", "trained on", "parameters", "MB", "seed", "F1 over modalities", "by modality")
+
+
+def names() -> list[str]:
+    """What there is."""
+    return sorted(p.parent.name for p in HOME.glob("*/record.json"))
+
+
+def folder(model) -> Path:
+    """The folder of a run, or of a pretrained network by its name."""
+    path = Path(model)
+    if path.is_dir():
+        return path
+    if str(model) not in names():
+        raise InputError(
+            f"{model}: no such run; give a run's folder or one of {', '.join(names())}."
+        )
+    return HOME / str(model)
+
+
+def digest(path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path, record: dict):
+    """InputError unless the weights are those that the record names, where it names any."""
+    wanted = record.get("weights_sha256")
+    if wanted and digest(path) != wanted:
+        raise InputError(f"{path}: is not what its record names; take it from the repository anew.")
+
+
+def keep(run, name: str) -> Path:
+    """Copy a finished run to pretrained/<name>; its record gets the weights' hash."""
+    run, target = Path(run), HOME / name
+    record = store.read_json(run / "record.json")
+    weights = run / "best.pt"
+    if target.exists():
+        raise InputError(f"{target}: exists already; choose another name.")
+    if not record["is_result"] or "spec" not in record["parameters"]:
+        raise InputError(f"{run}: is no trained network, or a smoke run; give a real one.")
+    if weights.stat().st_size > LIMIT:
+        raise InputError(f"{weights}: is over {LIMIT // 10**6} MB; store a smaller network.")
+    record["metrics"].pop("per_image", None)
+    with whole_folder(target) as partial:
+        partial.mkdir()
+        shutil.copy(weights, partial / "best.pt")
+        shutil.copy(run / "history.json", partial / "history.json")
+        store.write_json(partial / "record.json", record | {"weights_sha256": digest(weights)})
+    return target
+
+
+def rows() -> list[tuple]:
+    """The model card's table, under HEADER."""
+    found = []
+    for name in names():
+        r = store.read_json(HOME / name / "record.json")
+        scores, name_of = r["metrics"]["representations"], r.get("representation", "distance")
+        best = scores.get(f"{name_of}, tuned", scores[name_of])
+        size = (HOME / name / "best.pt").stat().st_size / 10**6
+        each = ", ".join(f"{m} {f1:.2f}" for m, f1 in best["per_modality"].items())
+        count = f"{r['metrics']['network_parameters']:,}"
+        over = f"{best['modality_mean_f1']:.2f}"
+        found.append((name, r["data"], count, f"{size:.1f}", r["seed"], over, each))
+    return found

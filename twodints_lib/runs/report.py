@@ -1,0 +1,211 @@
+"""Tables: the paper's numbers beside ours, from records alone."""
+
+from pathlib import Path
+
+from twodints_lib.data import images
+from twodints_lib.targets import classes
+from twodints_lib.runs import paper, store
+from twodints_lib.space import networks
+
+PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
+RESULT_HEADER = (
+    "network",
+    "parameters",
+    "epochs",
+    "seconds",
+    "Dice",
+    "mean F1",
+    "F1 over modalities",
+)
+CELL_HEADER = (
+    "modality", "images", "cells", "per megapixel", "median diameter", "under 13.7 px", "touching"
+)  # fmt: skip
+PRESET_HEADER = ("preset", "data", "minutes", "peak memory", "derived network: F1 over modalities")
+
+
+def parameter_rows() -> list[tuple]:
+    """Our parameter counts beside those of Table 3: (row, ours, paper, equal)."""
+    rows = []
+    for row in paper.COUNTED:
+        ours = networks.count_parameters(networks.build(row.spec))
+        equal = "yes" if ours == row.parameters else "NO"
+        rows.append((row.title, f"{ours:,}", f"{row.parameters:,}", equal))
+    return rows
+
+
+def network_name(spec: dict) -> str:
+    """What a table calls a network."""
+    size = "" if "channel_mul" not in spec else f" (Mul {spec['channel_mul']:g})"
+    if spec.get("head", "3-class") != "3-class":
+        return f"{network_name(spec | {'head': '3-class'})}, {spec['head']} head"
+    if spec["kind"] == "derived":
+        return f"DiNTS derived{size} (Depth {len(spec['code']['paths'])})"
+    if spec["kind"] == "supernet":
+        return f"DiNTS supernet{size} (Depth {spec['num_blocks']})"
+    return "UNet" if spec["kind"] == "unet" else f"SegResNet ({spec['upsample']})"
+
+
+def result_row(record: dict) -> tuple:
+    """One trained network as a row under RESULT_HEADER."""
+    m = record["metrics"]
+    return (
+        network_name(record["parameters"]["spec"]),
+        f"{m['network_parameters']:,}",
+        m["epochs"],
+        f"{record['seconds']:.0f}",
+        "" if m["mean_dice"] is None else f"{m['mean_dice']:.3f}",
+        f"{m['mean_f1']:.3f}",
+        f"{m['modality_mean_f1']:.3f}",
+    )
+
+
+def cell_rows(statistics: dict) -> list[tuple]:
+    """{modality: instances.cell_statistics(...)} as rows under CELL_HEADER."""
+    return [
+        (
+            modality,
+            s["images"],
+            s["cells"],
+            f"{s['cells_per_megapixel']:.0f}",
+            f"{s['median_diameter']:.1f} px",
+            f"{s['share_under_13.7_px']:.0%}",
+            f"{s['share_touching']:.0%}",
+        )
+        for modality, s in statistics.items()
+    ]
+
+
+def measure_cells(dataset) -> dict:
+    """{modality: instances.cell_statistics} over every labelled image of a data set."""
+    found = {}
+    for modality in dataset.modalities:
+        own = [i for i in dataset.items if i.modality == modality and i.label is not None]
+        found[modality] = classes.cell_statistics([images.read_labels(i.label) for i in own])
+    return found
+
+
+def course_records(folder=None) -> list[dict]:
+    """The committed records of whole courses, records/course-*.json."""
+    folder = Path(folder or store.ROOT / "records")
+    return [store.read_json(p) for p in sorted(folder.glob("course-*.json"))]
+
+
+KEPT = (None, "3-class")  # records of before there were heads name none
+
+
+def preset_rows(records: list[dict]) -> list[tuple]:
+    """README's preset table: the set-up and every recorded course, under PRESET_HEADER."""
+    longest = max((r.get("setup_seconds", 0) for r in records), default=0)
+    rows = [("set-up, once", "", f"{longest / 60:.1f}", "", "")] if longest else []
+    for r in sorted(records, key=lambda r: (r["preset"] != "smoke", r["data"] != "simulated")):
+        derived = [n for n in r["networks"] if n["kind"] == "derived" and n.get("head") in KEPT]
+        f1 = derived[0]["modality_mean_f1"] if derived else None
+        score = "no result" if not r["is_result"] or f1 is None else f"{f1:.2f}"
+        peak = max(n["peak_gib"] for n in r["notebooks"])
+        # A training that was found, or went on after an interruption, still took its time.
+        trained = sum(float(n["row"]["seconds"]) for n in r["networks"])
+        minutes = max(sum(n["seconds"] for n in r["notebooks"]), trained) / 60
+        part = [n["notebook"][:2] for n in r["notebooks"]]
+        data = r["data"] if part[0] == "00" else f"{r['data']}, notebooks {', '.join(part)}"
+        rows.append((r["preset"], data, f"{minutes:.1f}", f"{peak:.1f} GB", score))
+    return rows
+
+
+BENCH_HEADER = ("what", "stock MONAI", "ours", "ratio")
+
+
+def bench_rows(record: dict) -> list[tuple]:
+    """README's benchmark table, from records/bench-search.json."""
+    step, decode, six = (record[k] for k in ("search step", "decode", "six operations"))
+    times = {k: record[k]["seconds"] for k in ("search step", "topology loss", "decode")}
+    rows = [
+        (name, f"{t['monai'] * 1e3:,.1f} ms", f"{t['ours'] * 1e3:,.1f} ms", t["monai"] / t["ours"])
+        for name, t in times.items()
+    ]
+    ratios = step["ratios"]
+    over, theirs = (
+        ratios[k] for k in ("over its convolutions alone", "MONAI over its convolutions alone")
+    )
+    rows = [(*row[:3], f"{row[3]:,.1f} times faster") for row in rows]
+    rows.append(("search step over its convolutions alone", f"{theirs:.2f}", f"{over:.2f}", ""))
+    memory = decode["added_mib"]
+    rows.append(
+        ("decode, added memory", f"{memory['monai']:,.0f} MiB", f"{memory['ours']:.1f} MiB", "")
+    )
+    memory, ratio = six["added_mib"], six["ratios"]["times less memory"]
+    theirs = memory["monai's way"]
+    rows.append(
+        (
+            "6 operations written MONAI's way, memory of a step; ours checkpointed",
+            f"{theirs:,.0f} MiB",
+            f"{memory['ours, checkpointed']:,.0f} MiB",
+            f"{ratio:.1f} times less",
+        )
+    )
+    return rows
+
+
+PEER_HEADER = ("method", "trained", "F1 over modalities", "mean F1", "ours minus this, 95 %")
+
+
+def peer_rows(record: dict) -> list[tuple]:
+    """README's table of peers, from records/bench-peers.json: best first."""
+    rows = []
+    for name, p in record["peers"].items():
+        gain = p.get("ours_minus_this")
+        words = "" if gain is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*gain)
+        minutes = f"{p['seconds'] / 60:.1f} min" if p["seconds"] else "not at all"
+        scores = (f"{p['modality_mean_f1']:.3f}", f"{p['mean_f1']:.3f}")
+        rows.append((name, minutes, *scores, words))
+    return sorted(rows, key=lambda row: row[2], reverse=True)
+
+
+METRIC_HEADER = ("metric", "1024 px, 500 cells", "2048 px, 3,000 cells", "8192 px, 40,000 cells")
+
+
+def metric_rows(record: dict) -> list[tuple]:
+    """README's table of metrics, from records/bench-instances.json: CPU time and added memory."""
+    sizes = record["metric"]
+    rows = []
+    for name in next(iter(sizes.values())):
+        cells = (sizes[size].get(name) for size in sizes)
+        words = [
+            f"{c['cpu_seconds']:.3g} s, {c['added_mib']:,.0f} MiB" if c else "not run"
+            for c in cells
+        ]
+        rows.append((name, *words))
+    return rows
+
+
+LOADER_HEADER = ("patches a second", "images prepared once", "decoded anew")
+
+
+def loader_rows(record: dict) -> list[tuple]:
+    """README's table of the loader, from records/bench-loader.json."""
+    return [
+        (workers, f"{rate['prepared']:.0f}", f"{rate['decoded anew']:.0f}")
+        for workers, rate in record["rates"].items()
+        if workers.endswith("workers")
+    ]
+
+
+BENCH_TABLES = {
+    "search": (BENCH_HEADER, bench_rows),
+    "instances": (METRIC_HEADER, metric_rows),
+    "loader": (LOADER_HEADER, loader_rows),
+    "peers": (PEER_HEADER, peer_rows),
+}
+
+
+def text_table(header, rows, caption: str = "") -> str:
+    """The same table in plain text, columns aligned."""
+    lines = [[str(c) for c in row] for row in (header, *rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
+    return "\n".join(([caption] if caption else []) + [t.rstrip() for t in text])
+
+
+def markdown(header, rows) -> str:
+    """A GitHub table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(c) for c in line) + " |" for line in lines)

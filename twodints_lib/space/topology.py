@@ -1,0 +1,239 @@
+"""Topologies as data: count them, decode them from alphas, draw them at random, write known ones.
+
+A code says which paths (edges) are on and which operation each takes. Depth D gives 3D - 2 paths
+a block: each resolution goes up, stays, goes down. The code of B blocks is a plain dict that JSON
+can hold: {"paths": B lists of 3D - 2 zeros and ones, "operations": B lists of 3D - 2 indices
+into "names", "names": the operations}. It is feasible when every block consumes exactly the nodes
+that the block before it produced. Only that pattern of nodes couples the blocks, so one pass over
+the 2^D - 1 patterns answers every question here: the best code, the k best, how many, a sample.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from twodints_lib.errors import InputError
+from twodints_lib.space import operations
+
+
+def path_ends(num_depths: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resolution index each path starts from and ends at, two arrays of 3D - 2 entries."""
+    pairs = [(d + s, d) for d in range(num_depths) for s in (-1, 0, 1) if 0 <= d + s < num_depths]
+    return np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
+
+
+@lru_cache(maxsize=8)
+def subsets(num_depths: int):
+    """All non-empty path subsets of one block and the node patterns they consume and produce.
+
+    A node pattern is a bit mask over resolutions. Returns (N, P) bool, (N,) int, (N,) int with
+    P = 3D - 2 and N = 2^P - 1, in MONAI's order.
+    """
+    start, end = path_ends(num_depths)
+    codes = np.arange(1, 2 ** len(start))
+    members = (codes[:, None] >> np.arange(len(start))[::-1] & 1).astype(bool)
+    consumed = np.zeros(len(codes), int)
+    produced = np.zeros(len(codes), int)
+    for path in range(len(start)):
+        consumed |= np.where(members[:, path], 1 << start[path], 0)
+        produced |= np.where(members[:, path], 1 << end[path], 0)
+    return members, consumed, produced
+
+
+def path_probabilities(log_alpha_a) -> np.ndarray:
+    """P(path on), given that a block has at least one path on; (B, P) (MONAI get_prob_a)."""
+    p = 1 / (1 + np.exp(-np.asarray(log_alpha_a, np.float64)))
+    return p / (1 - np.prod(1 - p, axis=1, keepdims=True))
+
+
+def subset_probabilities(log_alpha_a) -> np.ndarray:
+    """Probability of every path subset in every block, (B, 2^P - 1) (MONAI get_prob_a(child))."""
+    alphas = np.asarray(log_alpha_a, np.float64)
+    members, _, _ = subsets(depths_of(alphas))
+    p = 1 / (1 + np.exp(-alphas))
+    # In logarithms: one matrix product in place of a product over P for each subset.
+    log_on, log_off = np.log(p), np.log1p(-p)
+    product = np.exp((log_on - log_off) @ members.T + log_off.sum(1, keepdims=True))
+    return product / (1 - np.prod(1 - p, axis=1, keepdims=True))
+
+
+def depths_of(paths) -> int:
+    """Number of resolutions, from an array whose second axis is the 3D - 2 paths."""
+    return (np.shape(paths)[1] + 2) // 3
+
+
+def k_best(log_alpha_a, k: int = 1) -> tuple[list[np.ndarray], np.ndarray]:
+    """The k cheapest feasible path codes, (B, P) bool each, and their costs (k,), cheapest first.
+
+    The cost is MONAI's: the sum over blocks of -log(P(subset) + 1e-5). A Viterbi pass that keeps
+    k ways for each node pattern: exact, linear in blocks, where MONAI runs Dijkstra on a dense
+    graph of B * (2^P - 1) nodes. Fewer than k are returned where fewer exist.
+    """
+    alphas = np.asarray(log_alpha_a, np.float64)
+    members, consumed, produced = subsets(depths_of(alphas))
+    costs = -np.log(subset_probabilities(alphas) + 1e-5)  # (B, N)
+    patterns = 2 ** depths_of(alphas)
+    best, ways = np.zeros((patterns, 1)), []  # cost to reach each pattern, cheapest first
+    for cost in costs:
+        total = best[consumed] + cost[:, None]  # (N, ways kept)
+        kept, width = total.shape[1], min(k, total.size)
+        flat = total.ravel()
+        order = np.lexsort((flat, np.repeat(produced, kept)))
+        sizes = np.bincount(produced, minlength=patterns) * kept
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        best = np.full((patterns, width), np.inf)
+        choice = np.full((patterns, width), -1)
+        for pattern in range(1, patterns):
+            some = order[starts[pattern] : starts[pattern] + min(width, sizes[pattern])]
+            best[pattern, : len(some)], choice[pattern, : len(some)] = flat[some], some
+        ways.append((choice, kept))
+    ends = np.argsort(best, axis=None, kind="stable")[:k]
+    ends = ends[np.isfinite(best.ravel()[ends])]
+    codes = []
+    for end in ends:
+        pattern, rank = divmod(int(end), best.shape[1])
+        rows = []
+        for choice, kept in reversed(ways):
+            subset, rank = divmod(int(choice[pattern, rank]), kept)
+            rows.append(members[subset])
+            pattern = consumed[subset]
+        codes.append(np.array(rows[::-1]))
+    return codes, best.ravel()[ends]
+
+
+def decode(log_alpha_a, log_alpha_c, names=operations.TWO) -> dict:
+    """The most probable feasible code (the arg max that MONAI's DiNTS finds by Dijkstra).
+
+    Operations are the arg max on each path. `log_alpha_a` (B, P), `log_alpha_c` (B, P, O).
+    """
+    return as_code(k_best(log_alpha_a)[0][0], np.asarray(log_alpha_c).argmax(-1), names)
+
+
+def margin(log_alpha_a) -> float:
+    """How much dearer the second best feasible code is, in nats; near 0 the decode is a toss."""
+    _, costs = k_best(log_alpha_a, 2)
+    return float(costs[1] - costs[0]) if len(costs) > 1 else float("inf")
+
+
+def as_code(paths, indices, names) -> dict:
+    """A code from arrays (B, P) of on/off and (B, P) of operation indices into `names`."""
+    paths, indices = np.asarray(paths).astype(int), np.asarray(indices).astype(int)
+    return {
+        "paths": paths.tolist(),
+        "operations": indices.tolist(),
+        "names": list(operations.check(names)),
+    }
+
+
+def sample(log_alpha_a, log_alpha_c, rng, names=operations.TWO) -> dict:
+    """One feasible code, drawn exactly from the alphas' distribution over feasible codes.
+
+    Messages run from the last block to the first (how much probability lies behind each node
+    pattern), then subsets are drawn from the first to the last. With all alphas 0 every feasible
+    code has the same chance. `rng` is a numpy Generator.
+    """
+    probability = subset_probabilities(log_alpha_a)
+    members, consumed, produced = subsets(depths_of(log_alpha_a))
+    behind = [np.ones(2 ** depths_of(log_alpha_a))]
+    for p in probability[::-1]:
+        message = np.bincount(consumed, p * behind[-1][produced], len(behind[-1]))
+        behind.append(message / message.max())
+    rows, pattern = [], None
+    for p, ahead in zip(probability, behind[-2::-1], strict=True):
+        weight = p * ahead[produced]
+        if pattern is not None:
+            weight = weight * (consumed == pattern)
+        subset = rng.choice(len(weight), p=weight / weight.sum())
+        rows.append(members[subset])
+        pattern = produced[subset]
+    logits = np.asarray(log_alpha_c, np.float64)
+    noise = rng.gumbel(size=logits.shape)  # arg max of logits + Gumbel noise: a softmax draw
+    return as_code(rows, (logits + noise).argmax(-1), names)
+
+
+def random_code(num_blocks: int, num_depths: int = 4, seed: int = 0, names=operations.TWO) -> dict:
+    """A code drawn uniformly from all feasible ones: the control for any search."""
+    shape = (num_blocks, 3 * num_depths - 2)
+    zeros = np.zeros((*shape, len(names)))
+    return sample(zeros[..., 0], zeros, np.random.default_rng(seed), names)
+
+
+SHAPES = ("unet", "full grid", "skip-only", "straight")
+
+
+def known_shape(shape: str, num_blocks: int, num_depths: int = 4, names=operations.TWO) -> dict:
+    """A known network as a code of the space.
+
+    "unet": down, up, and skip connections between, as deep as the blocks allow; "full grid": all
+    paths on, all convolving; "skip-only": all paths on, none convolving (but for the resampling);
+    "straight": full resolution only. The convolution is the first operation that is not skip.
+    """
+    if shape not in SHAPES:
+        raise InputError(f"shape={shape!r} is not known; take one of {', '.join(SHAPES)}.")
+    skip = list(names).index("skip") if "skip" in names else 0
+    conv = next(i for i, name in enumerate(names) if name != "skip")
+    start, end = path_ends(num_depths)
+    if shape == "straight":
+        on = np.tile((start == 0) & (end == 0), (num_blocks, 1))
+        return as_code(on, np.full(on.shape, conv), names)
+    if shape != "unet":
+        on = np.ones((num_blocks, len(start)), bool)
+        return as_code(on, np.full(on.shape, skip if shape == "skip-only" else conv), names)
+    deepest = min(num_depths - 1, num_blocks // 2)
+    column = np.arange(num_blocks)[:, None]  # of the nodes that a block starts from
+    alive = lambda r, c: (r <= c) & (r <= num_blocks - c) & (r <= deepest)  # noqa: E731
+    turn = (end > start) & (column == start) | (end < start) & (column == num_blocks - start)
+    on = alive(start, column) & alive(end, column + 1) & ((start == end) | turn)
+    levels = np.where(start == end, np.where(start == deepest, conv, skip), conv)
+    return as_code(on, np.broadcast_to(levels, on.shape), names)
+
+
+def edges(code) -> list[dict[int, tuple[str, ...]]]:
+    """The edges a network of this code has: for each block, path number to operation names."""
+    names = code.get("names", operations.TWO)
+    return [
+        {p: (names[o],) for p, (on, o) in enumerate(zip(*rows, strict=True)) if on}
+        for rows in zip(code["paths"], code["operations"], strict=True)
+    ]
+
+
+def active_nodes(code) -> np.ndarray:
+    """(B + 1, D) bool: which resolutions carry features before each block and after the last."""
+    paths = np.asarray(code["paths"], bool)
+    start, end = path_ends(depths_of(paths))
+    nodes = np.zeros((len(paths) + 1, depths_of(paths)), bool)
+    nodes[0, start[paths[0]]] = True
+    for block, on in enumerate(paths):
+        nodes[block + 1, end[on]] = True
+    return nodes
+
+
+def is_feasible(code) -> bool:
+    """Whether each block consumes exactly the nodes that the block before it produced."""
+    paths, nodes = np.asarray(code["paths"], bool), active_nodes(code)
+    start, _ = path_ends(nodes.shape[1])
+    consumed = [set(start[on]) for on in paths]
+    return all(c and c == set(np.flatnonzero(n)) for c, n in zip(consumed, nodes[:-1], strict=True))
+
+
+def count_topologies(num_blocks: int, num_depths: int = 4) -> int:
+    """How many feasible path codes there are, exactly (operations not counted)."""
+    _, consumed, produced = subsets(num_depths)
+    ways = dict.fromkeys(range(1, 2**num_depths), 1)  # to arrive at a node pattern
+    steps, times = np.unique(np.stack([consumed, produced], 1), axis=0, return_counts=True)
+    for _ in range(num_blocks):
+        arrived = dict.fromkeys(ways, 0)
+        for (a, b), n in zip(steps.tolist(), times.tolist(), strict=True):
+            arrived[b] += ways[a] * n
+        ways = arrived
+    return sum(ways.values())
+
+
+def every_code(num_blocks: int, num_depths: int, operation: int = 1, names=operations.TWO):
+    """All feasible codes of a tiny space, with one operation on every path."""
+    members, _, _ = subsets(num_depths)
+    found = [[row] for row in members]
+    for _ in range(num_blocks - 1):
+        longer = ([*rows, row] for rows in found for row in members)
+        found = [rows for rows in longer if is_feasible({"paths": rows[-2:]})]
+    return [as_code(rows, np.full(np.shape(rows), operation), names) for rows in found]

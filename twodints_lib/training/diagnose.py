@@ -1,0 +1,73 @@
+"""Is a search healthy, did it find anything: alarms with limits, and comparisons with intervals."""
+
+import numpy as np
+
+from twodints_lib.space import topology
+
+INITIAL_SIGMA = 0.01  # of the alphas before training
+SKIP_LIMIT, GAP_LIMIT, SIGMA_LIMIT = 0.75, 0.10, 3.0
+
+
+def skip_share(code: dict) -> float:
+    """Share of skip among the operations of the paths that are on."""
+    names = [name for block in topology.edges(code) for (name,) in block.values()]
+    return names.count("skip") / len(names)
+
+
+def moved(alpha, untouched) -> float:
+    """Root mean square distance of alphas from where they started, in sigmas of their start."""
+    difference = np.asarray(alpha, float) - np.asarray(untouched, float)
+    return float(np.sqrt((difference**2).mean()) / INITIAL_SIGMA)
+
+
+def alarms(untouched, alphas, names, supernet_score=None, copied_score=None) -> list[tuple]:
+    """Rows (what, value, limit, verdict) on a finished search.
+
+    `untouched` and `alphas` are pairs (path logits, operation logits) before and after it. Skip
+    collapse: nearly every path on takes skip. Noise: the path logits have hardly left where they
+    started, or the decode is still that of untouched alphas. Discretisation gap: the score falls
+    when the supernet is cut down to the decoded network, weights copied.
+    """
+    code = topology.decode(*alphas, names)
+    first = topology.decode(*untouched, names)
+    shift = moved(alphas[0], untouched[0])
+    same = code["paths"] == first["paths"]
+    share = skip_share(code)
+    rows = [
+        ("skip among active paths", f"{share:.0%}", f"{SKIP_LIMIT:.0%}", share > SKIP_LIMIT),
+        ("path logits moved", f"{shift:.1f} sigma", f"{SIGMA_LIMIT} sigma", shift < SIGMA_LIMIT),
+        ("paths as before the search", "all" if same else "not all", "not all", same),
+    ]
+    if supernet_score is not None and copied_score is not None:
+        gap = supernet_score - copied_score
+        rows.append(("discretisation gap", f"{gap:+.3f}", f"{GAP_LIMIT:.2f}", gap > GAP_LIMIT))
+    return [(*row, "ALARM" if bad else "ok") for *row, bad in rows]
+
+
+ALARM_HEADER = ("sign", "value", "limit", "verdict")
+
+
+def paired_bootstrap(ours, theirs, draws: int = 10_000, seed: int = 0) -> tuple:
+    """Mean difference of paired scores and its 95 % interval: (mean, low, high).
+
+    `ours` and `theirs` hold one score an image, (n,), or one a seed and image, (seeds, n); images
+    are drawn with replacement, and seeds too where there are several.
+    """
+    difference = np.atleast_2d(np.asarray(ours, float) - np.asarray(theirs, float))
+    seeds, images = difference.shape
+    rng = np.random.default_rng(seed)
+    some_seeds = rng.integers(seeds, size=(draws, seeds))
+    some_images = rng.integers(images, size=(draws, images))
+    # The mean over drawn seeds and images, as products of how often each was drawn.
+    times_seed = np.stack([np.bincount(s, minlength=seeds) for s in some_seeds]) / seeds
+    times_image = np.stack([np.bincount(i, minlength=images) for i in some_images]) / images
+    means = ((times_seed @ difference) * times_image).sum(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(difference.mean()), float(low), float(high)
+
+
+def verdict(difference: float, low: float, high: float) -> str:
+    """What an interval of (searched - control) allows to say."""
+    if low > 0:
+        return "search helped"
+    return "search hurt" if high < 0 else "no evidence that search helped"

@@ -1,0 +1,290 @@
+"""One training loop, top to bottom, for every network of the course."""
+
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from monai.losses import DiceCELoss
+from torch.utils.data import DataLoader
+
+from twodints_lib.errors import InputError
+from twodints_lib.inference import predict, thresholds
+from twodints_lib.messages import log
+from twodints_lib.runs import store
+from twodints_lib.space import networks
+from twodints_lib.targets.heads import HEADS
+from twodints_lib.training import distributed, recipes
+from twodints_lib.training.patches import Patches, cache_of, load_samples
+from twodints_lib.training.recipes import Recipe
+
+
+class Joint:
+    """One optimiser (AdamW) over weights and alphas alike, on all the data: the paper's way.
+
+    What `fit` needs of a way to train: recipe, epoch(e) -> row of the history, settle() before
+    the network is scored, counted(e), state_dict() and load_state_dict(). search.py has others.
+    """
+
+    def __init__(self, net, samples, recipe: Recipe, seed: int):
+        self.net, self.seed = net, seed
+        self.where = next(net.parameters()).device
+        self.loss_of = DiceCELoss(include_background=True, to_onehot_y=True, softmax=True)
+        if recipe.head != "3-class":
+            self.loss_of = HEADS[recipe.head].loss
+        self.patches = Patches(samples, recipe.patch, seed, vectors=HEADS[recipe.head].vectors)
+        self.steps = -(-len(samples) // recipe.batch)  # of an epoch
+        if recipe.max_steps:
+            needed = -(-recipe.max_steps // self.steps)
+            recipe = replace(recipe, epochs=min(recipe.epochs, needed))
+        self.recipe = recipe
+        self.scaler = torch.amp.GradScaler(self.where.type, enabled=recipe.precision == "float16")
+        self.optimisers = self.make_optimisers()
+
+    def make_optimisers(self):
+        """AdamW over the weights and, in a second group, over the alphas of a supernet."""
+        groups = [{"params": networks.weight_parameters(self.net), "lr": self.recipe.learning_rate}]
+        if networks.arch_parameters(self.net):
+            groups.append(
+                {"params": networks.arch_parameters(self.net), "lr": self.recipe.arch_rate}
+            )
+        return [torch.optim.AdamW(groups)]
+
+    def rates(self) -> list[list[float]]:
+        """The full learning rate of each group of each optimiser."""
+        return [[self.recipe.learning_rate, self.recipe.arch_rate]]
+
+    def batches(self, patches, epoch):
+        """Batches of one patch an image, in an order that (seed, epoch) alone decide; of several
+        processes each takes its share of every batch, and where there is none, a first image that
+        will count nothing."""
+        patches.epoch, size = epoch, self.recipe.batch
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(patches)).tolist()
+        left = self.recipe.max_steps - (epoch - 1) * self.steps if self.recipe.max_steps else None
+        whole = [order[i : i + size] for i in range(0, len(order), size)][:left]
+        own = [distributed.share(batch) or batch[:1] for batch in whole]
+        pinned = self.where.type == "cuda"  # copied while the device computes
+        workers = self.recipe.workers
+        return DataLoader(patches, batch_sampler=own, num_workers=workers, pin_memory=pinned)
+
+    def loss(self, image, target):
+        """Mean segmentation loss of a batch, in the recipe's precision; the loss in float32."""
+        low = self.recipe.precision != "float32"
+        with torch.autocast(self.where.type, getattr(torch, self.recipe.precision), enabled=low):
+            logits = self.net(image.to(self.where, non_blocking=True))  # (B, 3, P, P)
+        return self.loss_of(logits.float(), target.to(self.where, non_blocking=True))
+
+    def counts(self, patches, number: int) -> float:
+        """What this process's share of a batch counts in the mean; alone, 1."""
+        size = self.recipe.batch
+        return distributed.weight(min(size, len(patches) - number * size))
+
+    def step(self, loss, optimiser):
+        """One update, the same in every process."""
+        optimiser.zero_grad()
+        self.scaler.scale(loss).backward()
+        distributed.average_gradients(p for g in optimiser.param_groups for p in g["params"])
+        self.scaler.step(optimiser)
+        self.scaler.update()
+
+    def set_rates(self, epoch):
+        """Every group's rate for this epoch."""
+        factor = recipes.rate_factor(self.recipe, epoch)
+        for optimiser, rates in zip(self.optimisers, self.rates(), strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=False):
+                group["lr"] = rate * factor
+
+    def epoch(self, epoch: int) -> dict:
+        """Train on one patch of every image."""
+        self.set_rates(epoch)
+        self.net.train()
+        losses = []
+        for number, (image, target) in enumerate(self.batches(self.patches, epoch)):
+            self.prepare(epoch, number)
+            loss = self.counts(self.patches, number) * self.loss(image, target)
+            self.step(loss, self.optimisers[0])
+            losses.append(loss.detach())
+        return {"loss": self.mean(losses)}
+
+    def mean(self, losses) -> float:
+        """Mean of an epoch's losses: read once, since every reading waits for the device."""
+        return float(np.mean(distributed.mean(torch.stack(losses).tolist(), self.where)))
+
+    def prepare(self, epoch, number):
+        """Called before each step; nothing to do here."""
+
+    def settle(self):
+        """Called before the network is scored; nothing to do here."""
+
+    def counted(self, epoch) -> bool:
+        """Whether the weights of this epoch may be kept as the best."""
+        return True
+
+    def state_dict(self):
+        """What goes on after an interruption: weights, alphas, optimisers, scaler."""
+        optimisers = [o.state_dict() for o in self.optimisers]
+        scaler = self.scaler.state_dict()
+        return {"net": self.net.state_dict(), "optimisers": optimisers, "scaler": scaler}
+
+    def load_state_dict(self, state):
+        """Back to the state of a checkpoint."""
+        self.net.load_state_dict(state["net"])
+        for optimiser, found in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(found)
+        self.scaler.load_state_dict(state["scaler"])
+
+
+def fit(trainer, val, folder, watch=None) -> list[dict]:
+    """Train, keep the weights with the best validation score, return the history.
+
+    The score is recipe.select; both scores of every validation are in the history.
+
+    After every epoch a checkpoint goes to folder/last.pt; calling again with the same folder goes
+    on from there and, on a CPU, ends with the same weights as an uninterrupted training.
+    `watch(net, epoch, recipe)` may return a JSON-able dict that is added to the epoch's row.
+    """
+    net, recipe, folder = trainer.net, trainer.recipe, Path(folder)
+    history, best, best_epoch = [], -1.0, 0
+    if (folder / "last.pt").is_file():
+        state = torch.load(folder / "last.pt", map_location=trainer.where, weights_only=True)
+        trainer.load_state_dict(state["trainer"])
+        history, best, best_epoch = state["history"], state["best"], state["best_epoch"]
+        log.info(f"goes on after epoch {len(history)}")
+    for epoch in range(len(history) + 1, recipe.epochs + 1):
+        if epoch - 1 - best_epoch >= recipe.patience and best >= 0:
+            log.info(f"no better score for {recipe.patience} epochs: stops early")
+            break
+        start = time.perf_counter()
+        row = {"epoch": epoch, "dice": None, "f1": None} | trainer.epoch(epoch)
+        if not np.isfinite(row["loss"]):
+            raise InputError(
+                f"learning_rate={recipe.learning_rate}: the loss is {row['loss']}; lower it."
+            )
+        row |= watch(net, epoch, recipe) if watch else {}
+        if _validates(epoch, recipe):
+            trainer.settle()
+            begun = time.perf_counter()
+            row |= predict.validation_scores(net, val, recipe.patch, recipe.head)
+            row["validation_seconds"] = time.perf_counter() - begun
+            # No image with a cell, no Dice; and what a search has not begun to decide is no find.
+            score = row[recipe.select] or 0.0
+            if score > best and trainer.counted(epoch):
+                best, best_epoch = score, epoch
+                if distributed.rank() == 0:
+                    save(folder / "best.pt", net.state_dict())
+        row["seconds"] = time.perf_counter() - start
+        history.append(row)
+        state = {"trainer": trainer.state_dict(), "history": history}
+        if distributed.rank() == 0:
+            save(folder / "last.pt", state | {"best": best, "best_epoch": best_epoch})
+        _say_progress(history, recipe, best)
+    distributed.agree(None)  # best.pt is written
+    weights = torch.load(folder / "best.pt", map_location=trainer.where, weights_only=True)
+    net.load_state_dict(weights)
+    trainer.settle()
+    return history
+
+
+def _validates(epoch, recipe) -> bool:
+    due = epoch >= recipe.val_start and (epoch - recipe.val_start) % recipe.val_every == 0
+    return due or epoch == recipe.epochs
+
+
+def _say_progress(history, recipe, best):
+    """At most about a dozen lines a training, however long it is."""
+    epoch = len(history)
+    if epoch == recipe.epochs or epoch * 12 // recipe.epochs > (epoch - 1) * 12 // recipe.epochs:
+        left = (recipe.epochs - epoch) * sum(r["seconds"] for r in history) / epoch
+        name = {"dice": "Dice", "f1": "F1"}[recipe.select]
+        score = f"best {name} {best:.3f}, " if best >= 0 else ""
+        loss = history[-1]["loss"]
+        log.info(f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, {score}{left / 60:.1f} min left")
+
+
+def save(path, content):
+    """torch.save, whole or not at all."""
+    temporary = Path(path).with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
+
+
+def train_network(
+    setup: store.Setup,
+    spec: dict,
+    epochs: int,
+    way=Joint,
+    plan=None,
+    watch=None,
+    select="",
+    start=None,
+) -> Path:
+    """The run folder of a network trained as `setup` says, found by its key or made now.
+
+    `way(net, samples, recipe, seed, **plan)` is how it is trained; `start`, the folder of another
+    run, gives the weights to begin with, all that fit. The folder holds record.json, history.json
+    and best.pt.
+    """
+    what = recipes.recipe(setup.preset, epochs, spec, select)
+    networks.check_patch(what.patch, spec)
+    parameters = {"spec": spec, "recipe": asdict(what), "images": setup.preset.images}
+    parameters |= {"search": plan} if plan else {}
+    parameters |= {"only": setup.only} if setup.only else {}
+    parameters |= {"start": Path(start).name} if start else {}
+    inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
+    folder = store.folder(spec["kind"], inputs)
+    first = distributed.rank() == 0
+    lock = FileLock(folder / ".lock")  # two notebooks may want the same network at once
+    with lock if first else nullcontext():
+        if distributed.agree((folder / "record.json").is_file()):
+            log.info(f"{folder.name}: found, trained before")
+        else:
+            _train_and_record(setup, parameters, way, watch, start, folder)
+    distributed.agree(None)  # the record is written
+    store.note_use(folder)
+    return folder
+
+
+def train_ladder(setup: store.Setup, folder, epochs: int, select="") -> Path:
+    """The network of a run with a ladder head in place of its own, trained on from its weights;
+    the run itself where it has one."""
+    spec = store.read_json(Path(folder) / "record.json")["parameters"]["spec"]
+    if spec.get("head") == "ladder":
+        return folder
+    spec = spec | {"head": "ladder"}
+    return train_network(setup, spec, epochs, select=select, start=folder)
+
+
+def _train_and_record(setup, parameters, way, watch, start, folder):
+    """Train into `folder`, score the best weights on the validation images, write the record."""
+    plan = Recipe(**parameters["recipe"])
+    encode = None if plan.head == "3-class" else HEADS[plan.head].encode
+    kept = cache_of(setup)
+    train, val = load_samples(setup.train(), encode, kept), load_samples(setup.val(), None, kept)
+    torch.manual_seed(setup.seed)
+    net = networks.build(parameters["spec"]).to(predict.device())
+    if start:
+        networks.take_weights(net, predict.load_network(start)[0])
+    log.info(f"{folder.name}: {networks.count_parameters(net):,} parameters, {len(train)} images")
+    trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
+    history = fit(trainer, val, folder, watch)
+    if distributed.rank():
+        return
+    maps, plan = [], trainer.recipe
+    metrics = predict.summary(predict.score_samples(net, val, plan.patch, plan.head, keep=maps))
+    metrics |= {"network_parameters": networks.count_parameters(net), "epochs": len(history)}
+    metrics |= {"training_images": len(train)}
+    chosen = {"processes": distributed.size()} if distributed.size() > 1 else {}
+    if plan.head != "3-class":
+        scores, settings = thresholds.report(plan.head, maps, val)
+        metrics |= {"representations": scores}
+        chosen |= thresholds.best(scores, settings)
+    store.write_json(folder / "history.json", {"history": history}, indent=None)
+    seconds = sum(r["seconds"] for r in history)
+    record = store.record(setup, parameters, metrics, seconds) | chosen
+    store.write_json(folder / "record.json", record)
+    (folder / "last.pt").unlink(missing_ok=True)
+    dice = "" if metrics["mean_dice"] is None else f", Dice {metrics['mean_dice']:.3f}"
+    log.info(f"mean F1 {metrics['mean_f1']:.3f}{dice}, {seconds:.0f} s")

@@ -1,0 +1,246 @@
+"""Search a topology, in two named modes, with all paths or with sampled ones.
+
+`paper`: one optimiser trains weights and alphas on all the data, and the supernet is what is kept
+for inference. `dints`: two halves of the training data; SGD steps the weights on one and, after a
+warm-up, Adam steps the alphas on the other, with the entropy, topology and memory terms of
+objective.py; the decoded network is then trained from scratch. A score always says which network
+it belongs to: supernet, derived with copied weights, or derived and retrained.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from twodints_lib.errors import InputError
+from twodints_lib.inference import predict
+from twodints_lib.runs import store
+from twodints_lib.space import derive, networks, objective, topology
+from twodints_lib.training import loop
+from twodints_lib.training.patches import load_samples
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a supernet is searched; the defaults of `dints` are those of MONAI's search scripts."""
+
+    mode: str = "paper"  # paper or dints
+    paths: str = "all"  # all; or sampled: each step trains one network drawn from the alphas
+    warmup: float = 0.5  # dints: share of the epochs before the alphas move
+    weight_rate: float = 0.025  # dints: SGD with momentum 0.9 and weight decay 4e-5
+    scaling: str = "monai"  # dints: the extra terms as MONAI's, or normalised
+    budget: float = 0.8  # dints: activation memory, as a share of all paths on
+    ceiling: bool = False  # dints: the budget is an upper bound instead of MONAI's target
+
+    def __post_init__(self):
+        known = {"mode": ("paper", "dints"), "paths": ("all", "sampled")}
+        known["scaling"] = objective.SCALINGS
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise InputError(f"{name}={getattr(self, name)!r}: take {' or '.join(values)}.")
+        if not 0 <= self.warmup < 1 or not 0 < self.budget <= 1 or not self.weight_rate > 0:
+            raise InputError("warmup must be in [0, 1), budget in (0, 1], weight_rate above 0.")
+
+
+def halves(samples, seed: int) -> tuple[list, list]:
+    """Two disjoint halves of the training samples, every modality in both: weights', alphas'."""
+    order = np.random.default_rng(seed).permutation(len(samples))
+    order = sorted(order, key=lambda i: samples[i].modality)  # stable: shuffled within modality
+    return [samples[i] for i in order[::2]], [samples[i] for i in order[1::2]]
+
+
+class Paper(loop.Joint):
+    """One optimiser for weights and alphas (paper, 2.3); with sampled paths, one network a step."""
+
+    def __init__(self, net, samples, recipe, seed, **plan):
+        self.plan = Plan(**plan)
+        super().__init__(net, samples, recipe, seed)
+
+    def prepare(self, epoch, number):
+        """Choose the network that this step trains."""
+        if self.plan.paths == "sampled":
+            rng = np.random.default_rng([self.seed, epoch, number])
+            self.net.only(topology.sample(*alphas(self.net), rng, self.net.names))
+
+    def settle(self):
+        """Score the whole mixture, or where that was never trained, the decoded part."""
+        if self.plan.paths == "sampled":
+            self.net.only(topology.decode(*alphas(self.net), self.net.names))
+
+
+class Dints(Paper):
+    """Bi-level search: weights on one half of the data, alphas on the other (MONAI's scripts)."""
+
+    def __init__(self, net, samples, recipe, seed, **plan):
+        ours, theirs = halves(samples, seed)
+        super().__init__(net, ours, recipe, seed, **plan)
+        self.arch_patches = loop.Patches(
+            theirs, recipe.patch, seed + 1, vectors=self.patches.vectors
+        )
+
+    def make_optimisers(self):
+        """SGD over the weights, Adam over the alphas; neither sees the other's parameters."""
+        weights, arch = networks.weight_parameters(self.net), networks.arch_parameters(self.net)
+        sgd = torch.optim.SGD(weights, self.plan.weight_rate, momentum=0.9, weight_decay=4e-5)
+        return [sgd, torch.optim.Adam(arch, self.recipe.arch_rate, betas=(0.5, 0.999))]
+
+    def rates(self):
+        """The alphas' rate follows the schedule too; MONAI keeps it constant."""
+        return [[self.plan.weight_rate], [self.recipe.arch_rate]]
+
+    def epoch(self, epoch):
+        """One weight step a batch; after the warm-up one alpha step after each."""
+        self.set_rates(epoch)
+        self.net.train()
+        start = self.plan.warmup * self.recipe.epochs
+        rise = (epoch - start) / (self.recipe.epochs - start)  # w of the objective
+        losses, arch_losses, row = [], [], {}
+        pairs = zip(
+            self.batches(self.patches, epoch), self.batches(self.arch_patches, epoch), strict=False
+        )
+        for number, (batch, arch_batch) in enumerate(pairs):
+            self.prepare(epoch, number)
+            self._train_only(networks.weight_parameters(self.net))
+            loss = self.counts(self.patches, number) * self.loss(*batch)
+            self.step(loss, self.optimisers[0])
+            losses.append(loss.detach())
+            if rise > 0:
+                self._train_only(networks.arch_parameters(self.net))
+                task = self.counts(self.arch_patches, number) * self.loss(*arch_batch)
+                parts = {"segmentation": task} | self.extra(rise)
+                if not row:
+                    row = {"shares": objective.gradient_shares(self.net, parts)}
+                total = sum(parts.values())
+                self.step(total, self.optimisers[1])
+                arch_losses.append({k: v.detach() for k, v in parts.items()})
+        self._train_only(list(self.net.parameters()))
+        if arch_losses:
+            row["terms"] = {k: self.mean([x[k] for x in arch_losses]) for k in arch_losses[0]}
+        return {"loss": self.mean(losses)} | row
+
+    def counted(self, epoch):
+        """After the warm-up alone: before it the alphas are those it started from."""
+        return epoch > self.plan.warmup * self.recipe.epochs
+
+    def extra(self, rise: float) -> dict:
+        """The terms beside the segmentation loss, in float32 whatever the network runs in."""
+        plan = self.plan
+        found = objective.terms(self.net, plan.scaling, plan.budget, plan.ceiling)
+        return {name: rise * value for name, value in found.items()}
+
+    def _train_only(self, chosen):
+        ids = {id(p) for p in chosen}
+        for p in self.net.parameters():
+            p.requires_grad_(id(p) in ids)
+
+
+SNAPSHOTS = 32_000  # numbers of a replay; each takes about nine bytes
+WAYS = {"paper": Paper, "dints": Dints}
+
+
+def alphas(net) -> tuple[np.ndarray, np.ndarray]:
+    """Path logits (B, P) and operation logits (B, P, O) of a supernet, as arrays."""
+    a, c = networks.arch_parameters(net)
+    return a.detach().cpu().double().numpy(), c.detach().cpu().double().numpy()
+
+
+def supernet_spec(preset, names=None, head=None) -> dict:
+    """The spec of a preset's supernet, for other operations or another head where given."""
+    spec = {
+        "kind": "supernet",
+        "channel_mul": preset.channel_mul,
+        "num_blocks": preset.num_blocks,
+        "num_depths": preset.num_depths,
+    }
+    spec |= {"names": list(names)} if names else {}
+    return spec | ({"head": head} if head else {})
+
+
+def search_supernet(
+    setup: store.Setup, plan: Plan | None = None, names=None, head=None, select=""
+) -> Path:
+    """The run folder of a searched supernet, found by its key or made now.
+
+    record.json scores the supernet itself, as the paper does; history.json has the alphas of at
+    most about a hundred epochs, rounded, to replay the search: under 300 KB of them.
+    """
+    plan, epochs = plan or Plan(), setup.preset.search_epochs
+
+    def snapshot(net, epoch, recipe):
+        a, c = alphas(net)
+        kept = min(100, max(2, SNAPSHOTS // (a.size + c.size)))
+        if epoch % -(-recipe.epochs // kept) and epoch != recipe.epochs:
+            return {}
+        return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
+
+    spec, way = supernet_spec(setup.preset, names, head), WAYS[plan.mode]
+    return loop.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select)
+
+
+def untouched(setup: store.Setup, names=None) -> tuple[np.ndarray, np.ndarray]:
+    """The alphas that a search of this setup starts from."""
+    torch.manual_seed(setup.seed)
+    return alphas(networks.build(supernet_spec(setup.preset, names)))
+
+
+def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """The alphas at the end of a search."""
+    row = [row for row in history if "alpha_a" in row][-1]
+    return np.array(row["alpha_a"]), np.array(row["alpha_c"])
+
+
+def best_epoch(history: list[dict], score: str) -> dict:
+    """The row of a search's history, alphas in it, whose validation was best by dice or f1."""
+    rows = [row for row in history if "alpha_a" in row and row[score] is not None]
+    return max(rows, key=lambda row: row[score])
+
+
+def found_code(folder) -> dict:
+    """The code decoded from the alphas of a searched supernet's best weights."""
+    net, _ = predict.load_network(folder)
+    return topology.decode(*alphas(net), net.names)
+
+
+def train_code(setup: store.Setup, code: dict, head=None) -> Path:
+    """Train the network of a code from scratch, on all the training data."""
+    spec = {"kind": "derived", "channel_mul": setup.preset.channel_mul, "code": code}
+    spec |= {"head": head} if head else {}
+    return loop.train_network(setup, spec, setup.preset.derived_epochs)
+
+
+def train_derived(setup: store.Setup, plan: Plan | None = None) -> Path:
+    """Search (or find) the supernet, decode it and train the derived network from scratch."""
+    return train_code(setup, found_code(search_supernet(setup, plan)))
+
+
+def three_scores(setup: store.Setup, plan: Plan | None = None) -> dict[str, dict]:
+    """The scores of a search's three networks by name, each with its metrics and parameters.
+
+    "supernet": the mixture that was trained. "derived, copied weights": what the decode keeps of
+    it, without training. "derived, retrained": the same topology trained from scratch.
+    """
+    folder = search_supernet(setup, plan)
+    net, record = predict.load_network(folder)
+    code = topology.decode(*alphas(net), net.names)
+    copied = derive.inherit(net, code, setup.preset.channel_mul)
+    rows = predict.score_samples(copied, load_samples(setup.val()), setup.preset.patch)
+    retrained = store.read_json(train_code(setup, code) / "record.json")["metrics"]
+    size = {"network_parameters": networks.count_parameters(copied), "epochs": 0}
+    return {
+        "supernet": record["metrics"],
+        "derived, copied weights": predict.summary(rows) | size,
+        "derived, retrained": retrained,
+    }
+
+
+def path_history(history: list[dict]) -> np.ndarray:
+    """(snapshots, B, P) probability of every path over a search."""
+    kept = [row for row in history if "alpha_a" in row]
+    return np.stack([topology.path_probabilities(row["alpha_a"]) for row in kept])
+
+
+def operation_history(history: list[dict]) -> np.ndarray:
+    """(snapshots, B, P, O) softmax weight of every operation over a search."""
+    logits = [row["alpha_c"] for row in history if "alpha_c" in row]
+    return torch.tensor(logits, dtype=torch.float64).softmax(-1).numpy()
