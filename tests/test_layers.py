@@ -1,4 +1,4 @@
-"""The library's shape: rooms in one order, no circle, drawing in its place, nothing undocumented."""
+"""The library's shape: rooms in one order, no circle, drawing in its place, all documented."""
 
 import ast
 from graphlib import TopologicalSorter

@@ -153,9 +153,13 @@ def test_impossible_plans_are_refused(bad, says):
 KILLED = """
 import sys, torch
 torch.set_num_threads(1)
-from twodints_lib import manifest, presets, runs, search
-preset = presets.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
-setup = runs.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+from twodints_lib import messages
+from twodints_lib.data import manifest
+from twodints_lib.runs import settings, store
+from twodints_lib.training import search
+messages.show()
+preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
+setup = store.Setup(preset, manifest.open_data(sys.argv[1]), 7)
 plan = search.Plan("dints", paths=sys.argv[2], warmup=0.25)
 print(search.search_supernet(setup, plan), flush=True)
 """

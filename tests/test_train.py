@@ -165,9 +165,11 @@ KILLED = """
 import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
+from twodints_lib import messages
 from twodints_lib.data import manifest
 from twodints_lib.runs import settings, store
 from twodints_lib.training import search
+messages.show()
 preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
 setup = store.Setup(preset, manifest.open_data(sys.argv[1]), 7)
 print(search.search_supernet(setup), flush=True)
