@@ -10,9 +10,10 @@ Writes records/bench-errors.json.
 import argparse
 from functools import partial
 
+from twodints_lib import files
 from twodints_lib.inference import predict
 from twodints_lib.reproduction import table4
-from twodints_lib.runs import paper, store
+from twodints_lib.runs import environment, paper, store
 from twodints_lib.scoring import scores
 from twodints_lib.training.patches import load_samples
 
@@ -33,7 +34,7 @@ def errors_of(folder, samples) -> dict[str, int]:
 def stored() -> dict:
     """The folders of all runs by when and with which seed they were made."""
     paths = (store.runs_dir() / "store").glob("*/record.json")
-    found = ((store.read_json(p), p.parent) for p in paths)
+    found = ((files.read_json(p), p.parent) for p in paths)
     return {(r["finished"], r["seed"]): folder for r, folder in found}
 
 
@@ -55,8 +56,8 @@ def main():
             found.append({"row": row, "seed": record["seed"], "errors": counts})
             print(row, record["seed"], counts, flush=True)
     keep = {"preset": args.preset, "data": setup.dataset.name, "data_hash": setup.dataset.hash}
-    keep |= {"commit": store.commit(), "hardware": store.hardware(), "rows": found}
-    store.write_json(store.ROOT / "records" / "bench-errors.json", {"benchmark": "errors"} | keep)
+    keep |= {"commit": environment.commit(), "hardware": environment.hardware(), "rows": found}
+    files.write_json(files.ROOT / "records" / "bench-errors.json", {"benchmark": "errors"} | keep)
 
 
 if __name__ == "__main__":

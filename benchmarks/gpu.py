@@ -12,7 +12,8 @@ import torch
 from monai.losses import DiceCELoss
 from search import medians, monai
 
-from twodints_lib.runs import store
+from twodints_lib import files
+from twodints_lib.runs import environment
 from twodints_lib.space import networks
 
 SIZE = {"channel_mul": 1.0, "num_blocks": 8, "num_depths": 4}
@@ -102,9 +103,9 @@ def main() -> int:
     best = min(ours, key=ours.get)
     ratios = {n: found[n]["seconds"] / ours[best] for n in ("monai, float32", "monai, bfloat16")}
     print(f"fastest: {best}", {f"over {name}": round(r, 2) for name, r in ratios.items()})
-    where = {"commit": store.commit(), "versions": store.versions(), "hardware": store.hardware()}
+    where = environment.origin()
     where |= {"size": SIZE | {"patch": 256, "batch": 8}, "fastest": best, "ratios": ratios}
-    print(store.write_json(store.ROOT / "records" / "bench-gpu.json", where | {"ways": found}))
+    print(files.write_json(files.ROOT / "records" / "bench-gpu.json", where | {"ways": found}))
     return 0
 
 

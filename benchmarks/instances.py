@@ -19,15 +19,16 @@ import numpy as np
 import tifffile
 from measuring import high_water, measure
 
+from twodints_lib import files
 from twodints_lib.inference import predict, tiles
 from twodints_lib.reproduction import challenge_tree
-from twodints_lib.runs import store
+from twodints_lib.runs import environment
 from twodints_lib.scoring import matching, scores
 from twodints_lib.space import networks, topology
 from twodints_lib.targets import heads
 
 HERE = Path(__file__).parent
-PEERS_PYTHON = store.ROOT / ".venv-peers" / "bin" / "python"
+PEERS_PYTHON = files.ROOT / ".venv-peers" / "bin" / "python"
 LARGE_MODEL = "derived-ladder-micro4"
 SIZES = {1024: 500, 2048: 3000, 8192: 40_000}
 
@@ -218,9 +219,9 @@ if __name__ == "__main__":
         pair = np.load(sys.argv[2])
         print(json.dumps(measure(WAYS[sys.argv[1]], *pair)))
     else:
-        record = {"benchmark": "instances", "commit": store.commit(), "hardware": store.hardware()}
+        record = {"benchmark": "instances"} | environment.origin()
         record["one_image"] = one_image(*sys.argv[1:2])
         record["metric"] = metric_cases()
         record["mosaic"] = mosaic()
         record["large image"] = large_image(sys.argv[1] if sys.argv[1:] else LARGE_MODEL)
-        store.write_json(store.ROOT / "records" / "bench-instances.json", record)
+        files.write_json(files.ROOT / "records" / "bench-instances.json", record)

@@ -11,8 +11,9 @@ import time
 import torch
 from torch.utils.data import DataLoader
 
+from twodints_lib import files
 from twodints_lib.data import manifest
-from twodints_lib.runs import store
+from twodints_lib.runs import environment
 from twodints_lib.training import patches
 
 PATCH, BATCH = 256, 16
@@ -57,8 +58,8 @@ def main():
             found[f"{workers} workers"] = {"prepared": kept, "decoded anew": anew}
             print(f"{workers} workers: {kept:.0f} patches a second, decoded anew {anew:.0f}")
     record = {"benchmark": "loader", "patch": PATCH, "batch": BATCH, "data_hash": data.hash}
-    record |= {"commit": store.commit(), "hardware": store.hardware(), "rates": found}
-    store.write_json(store.ROOT / "records" / "bench-loader.json", record)
+    record |= {"commit": environment.commit(), "hardware": environment.hardware(), "rates": found}
+    files.write_json(files.ROOT / "records" / "bench-loader.json", record)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ import tifffile
 from scipy import ndimage
 from skimage import color, feature, filters, segmentation
 
+from twodints_lib import files
 from twodints_lib.data import images, manifest
-from twodints_lib.runs import store
+from twodints_lib.runs import environment, store
+from twodints_lib.runs.setup import begin
 from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.space import networks
 from twodints_lib.targets.heads import HEADS
@@ -31,7 +33,7 @@ from twodints_lib.training import diagnose, loop, recipes
 from twodints_lib.training.patches import load_samples
 
 HERE = Path(__file__).parent
-PEERS_PYTHON = store.ROOT / ".venv-peers" / "bin" / "python"
+PEERS_PYTHON = files.ROOT / ".venv-peers" / "bin" / "python"
 # The course's U-Net; what differs from the laptop preset was chosen on these same images.
 SPEC = {"kind": "unet", "head": "ladder"}
 OURS = {"learning_rate": 2e-3, "batch": 4, "patch": 192, "precision": "bfloat16"}
@@ -69,15 +71,15 @@ def save(path: Path, labels):
 def ours(data: str, out: Path, seconds: float, seed: int):
     """The U-Net with the ladder head, as many epochs as fit into the time."""
     start = time.perf_counter()
-    epoch = _epoch_seconds(store.begin("laptop", data, seed, **OURS))
+    epoch = _epoch_seconds(begin("laptop", data, seed, **OURS))
     # What is left of the time is for three validations and the choice of thresholds.
     epochs = int((0.92 * seconds - (time.perf_counter() - start)) / epoch)
     later = {"val_start": int(0.7 * epochs), "val_every": max(1, int(0.15 * epochs))}
-    setup = store.begin("laptop", data, seed, patience=epochs, **OURS, **later)
+    setup = begin("laptop", data, seed, patience=epochs, **OURS, **later)
     folder = loop.train_network(setup, SPEC, epochs)
-    record = store.read_json(folder / "record.json")
+    record = files.read_json(folder / "record.json")
     m = record["metrics"]
-    store.write_json(out / "scores.json", {"ladder": m["representations"], "dice": m["mean_dice"]})
+    files.write_json(out / "scores.json", {"ladder": m["representations"], "dice": m["mean_dice"]})
     size = {"parameters": m["network_parameters"], "epochs": epochs, "run": folder.name}
     # As for the peers: the training, without reading, scoring and the choice of thresholds.
     write_job(out, record["seconds"], whole_seconds=time.perf_counter() - start, **size)
@@ -99,7 +101,7 @@ def _epoch_seconds(setup) -> float:
 def write_job(out: Path, seconds: float, **more):
     """What a peer's run says of itself, beside its labels."""
     what = {"seconds": round(seconds, 1), "threads": int(os.environ["OMP_NUM_THREADS"])}
-    store.write_json(out / "job.json", what | {"hardware": store.hardware()} | more)
+    files.write_json(out / "job.json", what | {"hardware": environment.hardware()} | more)
 
 
 def score(data: str, folder: Path) -> dict:
@@ -110,15 +112,15 @@ def score(data: str, folder: Path) -> dict:
     for job in sorted(folder.glob("*/job.json")):
         name, rows = job.parent.name, []
         if (job.parent / "scores.json").is_file():  # ours: one score for each representation
-            ladder = store.read_json(job.parent / "scores.json")["ladder"]
+            ladder = files.read_json(job.parent / "scores.json")["ladder"]
             for way, scores in ladder.items():
                 found[f"{name}: {way}"] = {k: v for k, v in scores.items() if k != "f1"}
-                found[f"{name}: {way}"] |= {"f1": scores["f1"]} | store.read_json(job)
+                found[f"{name}: {way}"] |= {"f1": scores["f1"]} | files.read_json(job)
             continue
         for item in val:
             pred = tifffile.imread(job.parent / f"{item.name}.tif")
             rows.append({"modality": item.modality} | score_image(truth[item.name], pred))
-        found[name] = summarise(rows) | {"f1": [r["f1"] for r in rows]} | store.read_json(job)
+        found[name] = summarise(rows) | {"f1": [r["f1"] for r in rows]} | files.read_json(job)
     best = found.get("ours: distance, tuned")
     for name, other in found.items():  # ours as shipped is the same network's: another decoder
         if best and (not name.startswith("ours") or name.endswith("as shipped")):
@@ -162,11 +164,11 @@ def main():
             write_job(out, **json.loads((out / "facts.json").read_text()))
     record = {"benchmark": "peers", "data": dataset.name, "data_hash": dataset.hash}
     record |= {"seconds_each": args.seconds, "threads": args.threads, "seed": args.seed}
-    record |= {"commit": store.commit(), "hardware": store.hardware()}
+    record |= {"commit": environment.commit(), "hardware": environment.hardware()}
     found = score(args.data, folder)
     suffix = "" if args.threads == 2 else f"-{args.threads}-threads"
-    path = store.ROOT / "records" / f"bench-peers{suffix}.json"
-    store.write_json(path, record | {"peers": found})
+    path = files.ROOT / "records" / f"bench-peers{suffix}.json"
+    files.write_json(path, record | {"peers": found})
     for name, s in sorted(found.items(), key=lambda kv: -kv[1]["modality_mean_f1"]):
         print(f"{name:32} F1 over modalities {s['modality_mean_f1']:.3f}, {s['seconds']:.0f} s")
 

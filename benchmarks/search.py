@@ -19,7 +19,8 @@ from measuring import high_water
 from monai.losses import DiceCELoss
 from monai.networks.nets.dints import DiNTS, TopologySearch
 
-from twodints_lib.runs import store
+from twodints_lib import files
+from twodints_lib.runs import environment
 from twodints_lib.space import cost, networks, objective, operations, topology
 from twodints_lib.space.lattice import Edge
 
@@ -206,9 +207,9 @@ def main():
         found[name] = part()
         print(name, {k: round(v, 2) for k, v in found[name]["ratios"].items()}, flush=True)
     found["memory model"] = memory_model()
-    where = {"commit": store.commit(), "versions": store.versions(), "hardware": store.hardware()}
+    where = environment.origin()
     where |= {"threads": torch.get_num_threads()}
-    print(store.write_json(store.ROOT / "records" / "bench-search.json", where | found))
+    print(files.write_json(files.ROOT / "records" / "bench-search.json", where | found))
 
 
 if __name__ == "__main__":

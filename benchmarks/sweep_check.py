@@ -12,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from twodints_lib.runs import store
+from twodints_lib import files
+from twodints_lib.runs import environment
 
-SNAKEMAKE = [str(store.ROOT / ".venv-sweep" / "bin" / "snakemake"), "--cores", "1", "--nolock"]
+SNAKEMAKE = [str(files.ROOT / ".venv-sweep" / "bin" / "snakemake"), "--cores", "1", "--nolock"]
 SNAKEMAKE += ["--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "all"]
 ROWS, SEEDS = "unet segresnet-deconv", "1 2"
 
@@ -41,7 +42,7 @@ def main():
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         folder, env = Path(folder), os.environ | {"TWODINTS_RUNS": folder}
-        first = subprocess.Popen(command(ROWS), cwd=store.ROOT, env=env, start_new_session=True)
+        first = subprocess.Popen(command(ROWS), cwd=files.ROOT, env=env, start_new_session=True)
         while not marks(folder):
             check(first.poll() is None, "the sweep ended before its first row")
             time.sleep(0.2)
@@ -49,7 +50,7 @@ def main():
         os.killpg(first.pid, signal.SIGKILL)
         before = marks(folder)
         check(len(before) < 4, "killed too late to show anything")
-        again = subprocess.run(command(ROWS), cwd=store.ROOT, env=env)
+        again = subprocess.run(command(ROWS), cwd=files.ROOT, env=env)
         after = marks(folder)
         check(again.returncode == 0 and len(after) == 4, f"{len(after)} of 4 rows in the end")
         check(all(after[k] == v for k, v in before.items()), "a finished row was made again")
@@ -57,16 +58,16 @@ def main():
         check(len(trained) == 4, f"{len(trained)} trainings for 4 rows")
         table = (folder / "sweep" / "smoke-simulated" / "table-4.txt").read_text()
         check("not run" in table and "UNet" in table, "the table does not say what is missing")
-        idle = subprocess.run(command(ROWS), cwd=store.ROOT, env=env)
+        idle = subprocess.run(command(ROWS), cwd=files.ROOT, env=env)
         check(idle.returncode == 0 and marks(folder) == after, "a whole sweep was not left alone")
-        bad = subprocess.run(command("no-such-row dints-0.5-8"), cwd=store.ROOT, env=env)
+        bad = subprocess.run(command("no-such-row dints-0.5-8"), cwd=files.ROOT, env=env)
         check(bad.returncode != 0, "a failed job went unnoticed")
         check(len(marks(folder)) == 6, "one failed row took others with it")
     record = {"check": "sweep", "rows": ROWS.split(), "seeds": SEEDS.split()}
     record |= {"finished before the kill": len(before), "trainings": len(trained)}
-    record |= {"commit": store.commit(), "hardware": store.hardware()}
+    record |= {"commit": environment.commit(), "hardware": environment.hardware()}
     record |= {"seconds": round(time.perf_counter() - start)}
-    store.write_json(store.ROOT / "records" / "check-sweep.json", record)
+    files.write_json(files.ROOT / "records" / "check-sweep.json", record)
     print(f"sweep check passed: {record}")
 
 

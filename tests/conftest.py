@@ -10,7 +10,8 @@ from skimage.draw import disk
 
 from twodints_lib import messages
 from twodints_lib.data import manifest
-from twodints_lib.runs import settings, store
+from twodints_lib.runs import settings
+from twodints_lib.runs.setup import Setup
 
 torch.set_num_threads(1)
 
@@ -69,4 +70,4 @@ def tiny_setup(tiny_folder, own_runs):
     """A smoke setup on the tiny data, smaller still."""
     values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 4}
     preset = settings.load("smoke", **values)
-    return store.Setup(preset, manifest.open_data(tiny_folder), 7)
+    return Setup(preset, manifest.open_data(tiny_folder), 7)

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import claims, results
-from twodints_lib.runs import paper, store
+from twodints_lib.runs import paper
 
 # The paper's Table 4 and 5, typed here once more on purpose.
 DICE = [0.726, 0.722, 0.736, 0.722, 0.746, 0.749, 0.742, 0.755, 0.753]
@@ -83,7 +83,7 @@ def test_the_leader_is_compared_with_all_others(tmp_path, monkeypatch):
         ):
             for seed in (1, 2):
                 content = record(row, seed, [dice, dice])
-                store.write_json(tmp_path / str(other) / f"{row}-seed-{seed}.json", content)
+                files.write_json(tmp_path / str(other) / f"{row}-seed-{seed}.json", content)
         monkeypatch.setattr(claims, "SCALE", tmp_path / str(other))
         assert status(claim) == expected
 
@@ -108,7 +108,7 @@ def test_an_interval_decides(tmp_path, monkeypatch, shift, expected):
         base = [0.4, 0.5, 0.6]
         better = [b + s for b, s in zip(base, shift, strict=True)]
         for row, dice in (("unet", base), ("dints-1-8", better)):
-            store.write_json(tmp_path / f"{row}-seed-{seed}.json", record(row, seed, dice))
+            files.write_json(tmp_path / f"{row}-seed-{seed}.json", record(row, seed, dice))
     monkeypatch.setattr(claims, "SCALE", tmp_path)
     claim = {c["id"]: c for c in claims.load()}["dints-over-unet"]
     assert status(claim) == expected
@@ -119,7 +119,7 @@ def test_an_interval_decides(tmp_path, monkeypatch, shift, expected):
 
 def test_one_seed_decides_nothing(tmp_path, monkeypatch):
     for row in ("unet", "dints-1-8"):
-        store.write_json(tmp_path / f"{row}-seed-1.json", record(row, 1, [0.1, 0.9]))
+        files.write_json(tmp_path / f"{row}-seed-1.json", record(row, 1, [0.1, 0.9]))
     monkeypatch.setattr(claims, "SCALE", tmp_path)
     claim = {c["id"]: c for c in claims.load()}["dints-over-unet"]
     assert status(claim) == claims.NOT
@@ -145,7 +145,7 @@ def study_records(folder, dice):
         for seed in (1, 2):
             images = {f"i{n}": [mean + 0.001 * (n * seed % 5), None] for n in range(6)}
             record = {"seed": seed, "metrics": {"images": images}}
-            store.write_json(folder / f"{job}-seed-{seed}.json", record)
+            files.write_json(folder / f"{job}-seed-{seed}.json", record)
 
 
 def test_the_topologies_gain_is_read_from_the_controls(found, tmp_path, monkeypatch):

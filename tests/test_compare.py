@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.plots import runs
 from twodints_lib.reproduction import compare
-from twodints_lib.runs import store
 from twodints_lib.space import topology
 from twodints_lib.training import diagnose
 
@@ -30,8 +29,8 @@ def record(folder, name, dice=DICE, f1=F1, slim=False, **more):
         "settings": {"patch": 64},
     } | more  # fmt: skip
     path = folder / name
-    store.write_json(path / "record.json", found)
-    store.write_json(path / "history.json", {"history": []})
+    files.write_json(path / "record.json", found)
+    files.write_json(path / "history.json", {"history": []})
     return path
 
 
@@ -116,10 +115,10 @@ def test_what_cannot_be_compared_is_named(tmp_path, case, capsys):
 
 def test_other_images_are_refused(tmp_path):
     a, b = record(tmp_path, "a"), record(tmp_path, "b")
-    whole = store.read_json(b / "record.json")
+    whole = files.read_json(b / "record.json")
     for row in whole["metrics"]["per_image"]:
         row["name"] += "x"
-    store.write_json(b / "record.json", whole)
+    files.write_json(b / "record.json", whole)
     with pytest.raises(InputError, match="shares no image"):
         compare.compare(a, b)
 

@@ -14,7 +14,7 @@ import papermill
 import pytest
 from nbclient.exceptions import DeadKernelError
 
-from twodints_lib import cli, course
+from twodints_lib import cli, course, files
 from twodints_lib.runs import store
 from twodints_lib.training import loop
 
@@ -172,13 +172,13 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     monkeypatch.setattr(course, "NOTEBOOKS", home)
     monkeypatch.setattr(store, "ROOT", tmp_path)
     record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[0]}]}
-    store.write_json(done / "course.json", record)
+    files.write_json(done / "course.json", record)
     course.refresh(done)
     kept = tmp_path / "records" / "course-laptop-simulated.json"
-    assert store.read_json(kept) == record
-    store.write_json(done / "run-00.json", record | {"a part": True})
+    assert files.read_json(kept) == record
+    files.write_json(done / "run-00.json", record | {"a part": True})
     course.refresh(done, ["00"])
-    assert store.read_json(kept) == record  # a part never replaces the whole
+    assert files.read_json(kept) == record  # a part never replaces the whole
     again = nbformat.read(home / source.name, as_version=4)
     assert again == nbformat.read(source, as_version=4)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from twodints_lib import course
+from twodints_lib import course, files
 from twodints_lib.reproduction import claims, tables
-from twodints_lib.runs import paper, report, settings, store
+from twodints_lib.runs import paper, report, settings
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -123,7 +123,7 @@ def test_the_minutes_that_the_command_promises_are_the_recorded_ones():
 @pytest.mark.parametrize("name", report.BENCH_TABLES)
 def test_the_readmes_benchmarks_are_the_records(name):
     header, rows = report.BENCH_TABLES[name]
-    record = store.read_json(ROOT / "records" / f"bench-{name}.json")
+    record = files.read_json(ROOT / "records" / f"bench-{name}.json")
     assert report.markdown(header, rows(record)) in (ROOT / "README.md").read_text()
 
 
@@ -165,7 +165,7 @@ def quoted(text: str) -> list[str]:
 def test_a_quoted_result_is_the_papers_or_a_records():
     known = {f"{r.dice:.3f}" for r in paper.ROWS} | {f"{r.f1:.3f}" for r in paper.TABLE_5}
     for path in (ROOT / "records").glob("**/*.json"):
-        known |= recorded(store.read_json(path))
+        known |= recorded(files.read_json(path))
     prose = {"README.md": (ROOT / "README.md").read_text()}
     prose |= {name: "\n".join(texts(name)) for name in BOOKS}
     for name, text in prose.items():

@@ -7,11 +7,10 @@ import torch
 from imageio import v3 as iio
 from torch import nn
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.data import images
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.runs import store
 from twodints_lib.targets import classes
 from twodints_lib.training import search
 
@@ -87,7 +86,7 @@ def test_segment_writes_a_label_file_for_each_image(trained, inputs, tmp_path, c
 def test_the_best_run_is_the_highest_f1_and_no_smoke_run(own_runs):
     for name, f1, real in (("a", 0.9, False), ("b", 0.3, True), ("c", 0.5, True)):
         record = {"is_result": real, "metrics": {"mean_f1": f1}}
-        store.write_json(own_runs / "store" / name / "record.json", record)
+        files.write_json(own_runs / "store" / name / "record.json", record)
     assert predict.best_run().name == "c"
 
 

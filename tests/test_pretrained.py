@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.runs import pretrained, report, store
+from twodints_lib.runs import pretrained, report
 from twodints_lib.training import loop
 
 
@@ -16,8 +16,8 @@ def trained(tiny_setup, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "HOME", tmp_path / "pretrained")
     spec = {"kind": "supernet", "channel_mul": 0.0625, "num_blocks": 2, "num_depths": 2}
     folder = loop.train_network(tiny_setup, spec | {"head": "ladder"}, 2)
-    record = store.read_json(folder / "record.json")
-    store.write_json(folder / "record.json", record | {"is_result": True})
+    record = files.read_json(folder / "record.json")
+    files.write_json(folder / "record.json", record | {"is_result": True})
     return folder
 
 
@@ -46,8 +46,8 @@ def test_what_may_not_be_stored(trained, monkeypatch, capsys):
     monkeypatch.setattr(pretrained, "LIMIT", 10)
     with pytest.raises(InputError, match="smaller network"):
         pretrained.keep(trained, "large")
-    record = store.read_json(trained / "record.json")
-    store.write_json(trained / "record.json", record | {"is_result": False})
+    record = files.read_json(trained / "record.json")
+    files.write_json(trained / "record.json", record | {"is_result": False})
     assert cli.main(["keep", str(trained), "smoke"]) == 2
     assert "smoke run" in capsys.readouterr().err
     assert pretrained.names() == ["small"]

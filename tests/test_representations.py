@@ -6,10 +6,9 @@ import tifffile
 import torch
 from skimage.draw import disk, ellipse
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.data import manifest
 from twodints_lib.inference import predict
-from twodints_lib.runs import store
 from twodints_lib.scoring import scores
 from twodints_lib.space import networks, topology
 from twodints_lib.targets import classes, heads
@@ -158,7 +157,7 @@ def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp
         assert maps.shape == (networks.HEADS[head], 32, 32)
         assert heads.HEADS[head].decode(maps).shape == (32, 32)
     folder = search.train_code(tiny_setup, code, head)
-    record = store.read_json(folder / "record.json")
+    record = files.read_json(folder / "record.json")
     assert record["parameters"]["recipe"]["head"] == head
     draws = head in recipes.DRAWS_CLASSES
     assert all((r["dice"] is not None) == draws for r in record["metrics"]["per_image"])

@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.data import fetch, images, manifest
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import challenge_tree, table4, tables
-from twodints_lib.runs import paper, settings, store
+from twodints_lib.runs import paper, settings
 from twodints_lib.space import networks  # fmt: skip
 from twodints_lib.training import diagnose, loop, patches, recipes, search
 
@@ -130,7 +130,7 @@ def some_rows(tmp_path):
         record("dints-1-8", 1, [0.7, 0.8]), record("dints-1-8", 2, [0.6, 0.9]),
         record("dints-1-12", 1, [0.9, 0.9]),
     ):  # fmt: skip
-        store.write_json(tmp_path / f"{r['row']}-seed-{r['seed']}.json", r)
+        files.write_json(tmp_path / f"{r['row']}-seed-{r['seed']}.json", r)
     return tmp_path
 
 
@@ -249,7 +249,7 @@ def test_a_large_sets_hash_is_kept_until_a_file_changes(tiny_folder, tmp_path, m
 
 def test_table_5_is_scored_on_the_tuning_set(shaped, own_runs, smallest):
     path = table4.run_row("unet", "smoke", str(shaped.root), 1, max_steps=1)
-    test = store.read_json(path)["test"]
+    test = files.read_json(path)["test"]
     assert set(test["images"]) == {i.name for i in shaped.items if i.split == "test"}
     assert path.parent.name.endswith("-1-steps")
 
@@ -257,18 +257,18 @@ def test_table_5_is_scored_on_the_tuning_set(shaped, own_runs, smallest):
 def test_a_sweep_runs_every_row_and_its_profile_can_be_read():
     import yaml
 
-    text = (store.ROOT / "Snakefile").read_text()
+    text = (files.ROOT / "Snakefile").read_text()
     assert all(f'"{row.name}"' in text for row in paper.ROWS)
-    profile = yaml.safe_load((store.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+    profile = yaml.safe_load((files.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     assert profile["executor"] == "slurm" and profile["keep-going"]
     assert set(profile["set-resources"]) == {"row"} and "rule row:" in text
 
 
 def test_every_committed_row_has_what_notebook_09_reads():
-    records = [store.read_json(p) for p in table4.RECORDS.glob("*/*-seed-*.json")]
+    records = [files.read_json(p) for p in table4.RECORDS.glob("*/*-seed-*.json")]
     assert len(records) >= 27
     for record in records:
         assert record["modality_dice"].keys() == record["metrics"]["per_modality"].keys()
         assert {"mean_dice", "mean_f1", "network_parameters"} <= record["metrics"].keys()
-    book = (store.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
+    book = (files.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
     assert 'if \\"curve\\" in record' in book or all("curve" in r for r in records)

@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.runs import report, settings, store
+from twodints_lib.runs import environment, report, settings, store
+from twodints_lib.runs.setup import begin
 
 
 @pytest.fixture(autouse=True)
@@ -47,16 +49,16 @@ def test_the_environment_variable_wins(monkeypatch):
 @pytest.mark.parametrize("seed", [-1, 2**31, 1.0, "7", True])
 def test_a_bad_seed_is_refused(tiny_folder, seed):
     with pytest.raises(InputError, match="seed"):
-        store.begin("smoke", str(tiny_folder), seed)
+        begin("smoke", str(tiny_folder), seed)
 
 
 def test_a_data_set_that_is_not_there_is_named():
     with pytest.raises(InputError, match="no_such_data"):
-        store.begin("smoke", "no_such_data", 1)
+        begin("smoke", "no_such_data", 1)
 
 
 def test_a_modality_without_images_is_named(tiny_folder):
-    setup = store.begin("smoke", str(tiny_folder), 1)
+    setup = begin("smoke", str(tiny_folder), 1)
     with pytest.raises(InputError, match="DIC"):
         setup.train("DIC")
     assert len(setup.train("fluorescence")) == settings.SMOKE.images
@@ -72,18 +74,18 @@ def test_keys_change_with_every_input(monkeypatch):
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
-    store.write_json(tmp_path / "a.json", {"x": 1})
+    files.write_json(tmp_path / "a.json", {"x": 1})
     with pytest.raises(ValueError):
-        store.write_json(tmp_path / "a.json", {"x": float("nan")})
+        files.write_json(tmp_path / "a.json", {"x": float("nan")})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
 
 
 def test_the_environment_check_has_a_verdict_for_every_line(monkeypatch):
-    rows = store.environment()
+    rows = environment.rows()
     assert {"Python", "torch", "monai", "memory", "GPU"} <= {r[0] for r in rows}
-    assert all(r[3] == "ok" for r in rows if r[0] in store.PACKAGES)
-    monkeypatch.setattr(store.metadata, "version", lambda name: "0.0.1")
-    assert all("make setup" in r[3] for r in store.environment() if r[0] in store.PACKAGES)
+    assert all(r[3] == "ok" for r in rows if r[0] in environment.PACKAGES)
+    monkeypatch.setattr(environment.metadata, "version", lambda name: "0.0.1")
+    assert all("make setup" in r[3] for r in environment.rows() if r[0] in environment.PACKAGES)
 
 
 def test_tables_line_up():

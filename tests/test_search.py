@@ -16,11 +16,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.reproduction import results, study, tiny
-from twodints_lib.runs import store
 from twodints_lib.space import networks, objective, topology
 from twodints_lib.space.operations import SIX
 from twodints_lib.training import diagnose, loop, patches, recipes, search
@@ -155,11 +154,12 @@ import sys, torch
 torch.set_num_threads(1)
 from twodints_lib import messages
 from twodints_lib.data import manifest
-from twodints_lib.runs import settings, store
+from twodints_lib.runs import settings
+from twodints_lib.runs.setup import Setup
 from twodints_lib.training import search
 messages.show()
 preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
-setup = store.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+setup = Setup(preset, manifest.open_data(sys.argv[1]), 7)
 plan = search.Plan("dints", paths=sys.argv[2], warmup=0.25)
 print(search.search_supernet(setup, plan), flush=True)
 """
@@ -188,7 +188,7 @@ def test_a_killed_bilevel_search_ends_with_the_same_code(tiny_folder, tmp_path, 
     assert all(torch.equal(a[k], b[k]) for k in b)
     codes = [search.found_code(f) for f in folders]
     assert codes[0] == codes[1]
-    rows = [store.read_json(f / "history.json")["history"] for f in folders]
+    rows = [files.read_json(f / "history.json")["history"] for f in folders]
     assert [r.get("alpha_a") for r in rows[0]] == [r.get("alpha_a") for r in rows[1]]
 
 
@@ -216,7 +216,7 @@ def test_a_search_is_not_judged_before_its_warm_up_is_over(tiny_setup):
         ),
         search.Plan("dints", warmup=0.75),
     )
-    history = store.read_json(folder / "history.json")["history"]
+    history = files.read_json(folder / "history.json")["history"]
     found = search.alphas(predict.load_network(folder)[0])[0]
     assert len(history) == 4 and not np.array_equal(found, search.untouched(tiny_setup)[0])
 
@@ -225,7 +225,7 @@ def test_the_history_stays_small(tiny_setup):
     preset = dataclasses.replace(tiny_setup.preset, search_epochs=230, num_blocks=1, patience=999)
     setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(preset, images=1, patch=16))
     folder = search.search_supernet(setup)
-    history = store.read_json(folder / "history.json")["history"]
+    history = files.read_json(folder / "history.json")["history"]
     kept = [row for row in history if "alpha_a" in row]
     assert len(history) == 230 and 70 <= len(kept) <= 100 and "alpha_a" in history[-1]
 

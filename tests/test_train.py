@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from twodints_lib import files
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
-from twodints_lib.runs import settings, store
+from twodints_lib.runs import settings
+from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.training import loop, patches, recipes, search
 
@@ -167,11 +169,12 @@ from pathlib import Path
 torch.set_num_threads(1)
 from twodints_lib import messages
 from twodints_lib.data import manifest
-from twodints_lib.runs import settings, store
+from twodints_lib.runs import settings
+from twodints_lib.runs.setup import Setup
 from twodints_lib.training import search
 messages.show()
 preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
-setup = store.Setup(preset, manifest.open_data(sys.argv[1]), 7)
+setup = Setup(preset, manifest.open_data(sys.argv[1]), 7)
 print(search.search_supernet(setup), flush=True)
 """
 
@@ -197,13 +200,13 @@ def test_a_killed_search_goes_on_to_the_same_weights(tiny_folder, tmp_path):
         assert ("goes on after epoch" in out) == (place == "killed")
     a, b = (torch.load(f / "best.pt", weights_only=True) for f in folders)
     assert all(torch.equal(a[k], b[k]) for k in b)
-    losses = [[r["loss"] for r in store.read_json(f / "history.json")["history"]] for f in folders]
+    losses = [[r["loss"] for r in files.read_json(f / "history.json")["history"]] for f in folders]
     assert losses[0] == losses[1]
 
 
 def test_a_run_is_recorded_and_found_again(tiny_setup, own_runs, said):
     first = loop.train_network(tiny_setup, SPEC, 2)
-    record = store.read_json(first / "record.json")
+    record = files.read_json(first / "record.json")
     for name in ("preset", "parameters", "seed", "data_hash", "commit", "versions", "hardware"):
         assert record[name]
     assert record["seconds"] > 0 and record["is_result"] is False
@@ -227,19 +230,19 @@ def test_two_at_once_train_it_once(tiny_setup, said):
 
 def test_search_and_derived_network_end_to_end(tiny_setup):
     supernet = search.search_supernet(tiny_setup)
-    history = store.read_json(supernet / "history.json")["history"]
+    history = files.read_json(supernet / "history.json")["history"]
     paths, operations = search.path_history(history), search.operation_history(history)
     assert paths.shape == (2, 2, 4) and operations.shape == (2, 2, 4, 2)
     np.testing.assert_allclose(operations.sum(-1), 1)
     assert (paths[0] != paths[1]).any()  # the alphas learn
     derived = search.train_derived(tiny_setup)
-    spec = store.read_json(derived / "record.json")["parameters"]["spec"]
+    spec = files.read_json(derived / "record.json")["parameters"]["spec"]
     assert spec["code"] == search.found_code(supernet)
 
 
 def test_a_patch_the_network_cannot_take_is_refused_before_training(tiny_folder, own_runs):
     preset = settings.load("smoke", patch=36)
-    setup = store.Setup(preset, manifest.open_data(tiny_folder), 1)
+    setup = Setup(preset, manifest.open_data(tiny_folder), 1)
     with pytest.raises(InputError, match="patch=36"):
         loop.train_network(setup, {"kind": "unet"}, 1)
     assert not own_runs.exists()

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import psutil
 
+from twodints_lib import files
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
 from twodints_lib.messages import log
 from twodints_lib.runs import report, settings, store
+from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import networks
 from twodints_lib.training import search
 
-NOTEBOOKS = store.ROOT / "notebooks"
+NOTEBOOKS = files.ROOT / "notebooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -89,23 +91,23 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None) 
         del os.environ["TWODINTS_USED"]
         used.unlink()
     record = store.record(setup, given, {}, sum(d["seconds"] for d in done))
-    setup_time = store.ROOT / ".venv" / "ready"  # seconds, written by make setup
+    setup_time = files.ROOT / ".venv" / "ready"  # seconds, written by make setup
     if setup_time.is_file():
         record["setup_seconds"] = int(setup_time.read_text())
     record |= {"notebooks": done, "networks": networks}
-    store.write_json(out / record_name(only), record)
+    files.write_json(out / record_name(only), record)
     _write_results(out, setup, networks)
     _farewell(out, setup, done)
     return out
 
 
-def _setup(preset: str, data: str, jobs) -> store.Setup:
+def _setup(preset: str, data: str, jobs) -> Setup:
     """The setup of the notebooks' parameters; refuses what would only fail in the middle."""
     values = {"seed": 2022, "preset": preset, "data": data}
     for parameters in jobs.values():
         values |= parameters
     names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(settings.Preset)}
-    setup = store.begin(**{k: v for k, v in values.items() if k in names})
+    setup = begin(**{k: v for k, v in values.items() if k in names})
     p = setup.preset
     networks.check_size(p.channel_mul, p.num_blocks, p.num_depths)
     networks.check_patch(p.patch, search.supernet_spec(p))
@@ -208,7 +210,7 @@ def _networks(names) -> list[dict]:
     """The scores of the networks that the notebooks trained or found, by their folders' names."""
     found = []
     for path in (store.runs_dir() / "store" / name / "record.json" for name in sorted(names)):
-        r = store.read_json(path)
+        r = files.read_json(path)
         scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
         scores.pop("representations", None)
         spec = r["parameters"]["spec"]
@@ -255,11 +257,11 @@ def refresh(folder, only=()):
     import nbformat
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-    record = store.read_json(Path(folder) / record_name(only))
-    path = store.ROOT / "records" / f"course-{record['preset']}-{record['data']}.json"
-    kept = store.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
+    record = files.read_json(Path(folder) / record_name(only))
+    path = files.shipped("records") / f"course-{record['preset']}-{record['data']}.json"
+    kept = files.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
     if not (only and kept[0]["notebook"].startswith("00")):
-        store.write_json(path, record)
+        files.write_json(path, record)
     if (record["preset"], record["data"]) != ("laptop", "simulated"):
         return
     for path in (Path(folder) / f"{n['notebook']}.ipynb" for n in record["notebooks"]):

@@ -1,50 +1,101 @@
-"""How data lie on disk: cache, folders that are whole or absent, tables, pairs, pixel hashes."""
+"""How things lie on disk: files and folders that are whole or absent, JSON, CSV, hashes, cache."""
 
 import csv
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pooch
 import tifffile
 from imageio import v3 as iio
 
 from twodints_lib.errors import InputError
 
 MODALITIES = ("brightfield", "fluorescence", "phase-contrast", "DIC")
+ROOT = Path(__file__).parents[1]  # of the checkout; of a plain install, the folder it lies in
+
+
+def shipped(name: str) -> Path:
+    """The folder data_manifest, pretrained or records: in the checkout, or in a plain install."""
+    inside = Path(__file__).parent / name
+    return inside if inside.exists() else ROOT / name
+
+
+def in_checkout() -> bool:
+    """Whether the library runs from a checkout (an editable install), notebooks beside it."""
+    return (ROOT / "notebooks").is_dir() and (ROOT / "pyproject.toml").is_file()
 
 
 def cache_dir() -> Path:
     """Where data are kept: environment variable TWODINTS_CACHE, else the user's cache folder."""
+    import pooch
+
     given = os.environ.get("TWODINTS_CACHE")
     return Path(given).expanduser().absolute() if given else Path(pooch.os_cache("twodints"))
 
 
 @contextmanager
-def whole_folder(target):
-    """Give a path to make a folder at; it becomes `target` by a rename when the block ends well.
+def _room(target: Path) -> Iterator[Path]:
+    """A path of the target's name in a temporary folder beside it, which goes when the block ends.
 
-    So a crash or a kill leaves no half `target`; one made meanwhile by another process stays.
+    What a process left that was killed is removed after a day.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(".making-*"):  # by a process killed long ago
+    for left in target.parent.glob(".making-*"):
         if time.time() - left.stat().st_mtime > 86400:
             shutil.rmtree(left, ignore_errors=True)
     room = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
-        yield room / "new"
-        if not target.exists():
-            (room / "new").rename(target)
+        yield room / target.name
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def read_csv(path, columns) -> list[dict]:
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Give a path to make a folder at; it becomes `target` by a rename when the block ends well.
+
+    So a crash or a kill leaves no half `target`; one made meanwhile by another process stays.
+    """
+    with _room(Path(target)) as made:
+        yield made
+        if not Path(target).exists():
+            made.rename(target)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Give a path to write a file at; it replaces `target` at once when the block ends well."""
+    with _room(Path(target)) as made:
+        yield made
+        made.replace(target)
+
+
+def write_json(path: Path, content, indent: int | None = 1) -> Path:
+    """Write JSON whole or not at all; `indent` None: in one line, for what nobody reads."""
+    text = json.dumps(content, indent=indent, allow_nan=False) + "\n"
+    with whole_file(path) as made:
+        made.write_text(text)
+    return Path(path)
+
+
+def read_json(path: Path) -> dict:
+    """Read a record; InputError when it is absent or broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such record; give the folder of a finished run.") from None
+    except ValueError:
+        raise InputError(f"{path}: is not valid JSON; delete its folder and run again.") from None
+
+
+def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     """The rows of a table as dicts of strings; InputError where it lacks one of the columns."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -56,13 +107,26 @@ def read_csv(path, columns) -> list[dict]:
     return rows
 
 
-def pixel_hash(array) -> str:
+def write_csv(path: Path, header: Iterable, rows: Iterable[Iterable]) -> Path:
+    """Write a table in UTF-8, whole or not at all."""
+    with whole_file(path) as made, open(made, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    return Path(path)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pixel_hash(array: np.ndarray) -> str:
     """SHA-256 of dtype, shape and C-order bytes: equal for equal pixels, whatever the encoder."""
     head = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def write_pair(row, folder, pixels, labels) -> None:
+def write_pair(row: dict, folder: Path, pixels: np.ndarray, labels: np.ndarray) -> None:
     """Write one row's image (PNG or TIFF, as listed) and its labels (TIFF), both lossless."""
     image, label = Path(folder) / row["image"], Path(folder) / row["label"]
     for path in (image, label):

@@ -17,10 +17,10 @@ import numpy as np
 
 from twodints_lib.data.images import IMAGE_SUFFIXES
 from twodints_lib.errors import InputError
-from twodints_lib.files import MODALITIES, cache_dir, read_csv, whole_folder
+from twodints_lib.files import MODALITIES, cache_dir, read_csv, shipped, whole_folder
 from twodints_lib.lab.optics import make_simulated
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "data_manifest"
+MANIFESTS = shipped("data_manifest")
 SPLITS = ("train", "val", "test")
 # The challenge's other archives: folder, split, start of the names (Tuning's are those of training
 # again), folders of images and labels. Labels of the hidden images were never published.

@@ -11,6 +11,7 @@ from monai.inferers import sliding_window_inference
 from monai.metrics import compute_dice
 from torch.nn.functional import one_hot
 
+from twodints_lib import files
 from twodints_lib.data.images import IMAGE_SUFFIXES, read_pages, scaled, to_8_bit
 from twodints_lib.errors import InputError
 from twodints_lib.inference import tiles
@@ -148,7 +149,7 @@ def summary(rows) -> dict:
 def load_network(folder) -> tuple[torch.nn.Module, dict]:
     """The trained network of a run's folder or a pretrained one, on the device; its record."""
     folder = pretrained.folder(folder)
-    record = store.read_json(Path(folder) / "record.json")
+    record = files.read_json(Path(folder) / "record.json")
     if "spec" not in record["parameters"]:
         raise InputError(f"{folder}: holds no network; give the folder of a training run.")
     if not (Path(folder) / "best.pt").is_file():
@@ -164,7 +165,7 @@ def best_run() -> Path:
     """The folder of the trained network with the highest mean F1; real runs before smoke runs."""
     found = []
     for path in sorted((runs_dir := store.runs_dir() / "store").glob("*/record.json")):
-        record = store.read_json(path)
+        record = files.read_json(path)
         if "mean_f1" in record["metrics"]:
             found.append((record["is_result"], record["metrics"]["mean_f1"], path.parent))
     if not found:

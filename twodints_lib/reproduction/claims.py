@@ -9,13 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from twodints_lib import files
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import results, table4
-from twodints_lib.runs import paper, store
+from twodints_lib.runs import paper
 from twodints_lib.space import networks
 
-LEDGER = store.ROOT / "records" / "claims.toml"
+LEDGER = files.shipped("records") / "claims.toml"
 SCALE = table4.RECORDS / "quarter-micro4"  # the rows that stand in for the paper's
 EXACT = "reproduced exactly"
 SMALLER = "reproduced at smaller scale"
@@ -145,10 +146,10 @@ def over_segmentation(claim):
     A second piece of a cell that was found counts as spurious, so the truth of "split" lies
     between the cells named so and those and the spurious together.
     """
-    path = store.ROOT / "records" / "bench-errors.json"
+    path = files.shipped("records") / "bench-errors.json"
     if not path.is_file():
         return NOT, "no record of the errors' kinds"
-    counts = [r["errors"] for r in store.read_json(path)["rows"] if r["row"].startswith("dints")]
+    counts = [r["errors"] for r in files.read_json(path)["rows"] if r["row"].startswith("dints")]
     total = {k: sum(c[k] for c in counts) for k in ("split", "merged", "spurious")}
     words = "{merged:,} cells merged, {split:,} split, {spurious:,} predictions spurious, some of "
     words = words.format(**total) + f"them second pieces; over {len(counts)} runs"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.runs import report, store
+from twodints_lib.runs import report
 from twodints_lib.space import topology
 from twodints_lib.training import diagnose, search
 
@@ -22,12 +23,12 @@ def read(run) -> dict:
     """A run's record; with its path, its short name, and the history where there is one."""
     path = Path(run)
     path = path / "record.json" if path.is_dir() else path
-    record = store.read_json(path)
+    record = files.read_json(path)
     if not isinstance(record, dict) or "metrics" not in record:
         raise InputError(f"{path}: is no record of a run; give a run's folder or its record.")
     name = path.parent.name if path.name == "record.json" else path.stem
     history = path.parent / "history.json"
-    rows = store.read_json(history)["history"] if path.name == "record.json" else None
+    rows = files.read_json(history)["history"] if path.name == "record.json" else None
     return record | {"path": str(path), "name": name, "history": rows}
 
 

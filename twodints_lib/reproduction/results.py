@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
+from twodints_lib import files
 from twodints_lib.reproduction.study import RECORDS
-from twodints_lib.runs import store
 from twodints_lib.training import diagnose
 
 
 def load(study: str, folder=None) -> dict[str, dict]:
     """The records of a study by job name; empty where it was not run yet."""
     folder = Path(folder or RECORDS) / study
-    return {p.stem: store.read_json(p) for p in sorted(folder.glob("*.json"))}
+    return {p.stem: files.read_json(p) for p in sorted(folder.glob("*.json"))}
 
 
 def by_variant(records: dict[str, dict]) -> dict[str, list[dict]]:

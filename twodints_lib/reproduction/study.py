@@ -10,17 +10,19 @@ import os
 import numpy as np
 import torch
 
+from twodints_lib import files
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
 from twodints_lib.reproduction import tiny
-from twodints_lib.runs import store
+from twodints_lib.runs import environment
+from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
 from twodints_lib.training import diagnose, search
 from twodints_lib.training.search import Plan
 
-RECORDS = store.ROOT / "records" / "study"
+RECORDS = files.shipped("records") / "study"
 SEEDS = (1, 2, 3)
 SCALE = {
     "patch": 64,
@@ -57,9 +59,9 @@ CONTROLS = (
 )
 
 
-def setup_of(data: str, seed: int, scale: dict) -> store.Setup:
+def setup_of(data: str, seed: int, scale: dict) -> Setup:
     """The laptop preset at the study's scale."""
-    return store.begin("laptop", data, seed, **scale)
+    return begin("laptop", data, seed, **scale)
 
 
 def place(study: str, data: str) -> str:
@@ -74,11 +76,11 @@ def once(study: str, job: str, make) -> dict:
     path = RECORDS / study / f"{name}.json"
     if not path.is_file():
         log.info(f"{study}: {job}")
-        store.write_json(path, make())
-    return store.read_json(path)
+        files.write_json(path, make())
+    return files.read_json(path)
 
 
-def code_of(setup: store.Setup, variant: str) -> dict:
+def code_of(setup: Setup, variant: str) -> dict:
     """The code that a variant trains: searched, random, decoded from untouched alphas, or fixed."""
     blocks, depths = setup.preset.num_blocks, setup.preset.num_depths
     kind, _, name = variant.partition(": ")
@@ -97,7 +99,7 @@ def control_job(data: str, variant: str, seed: int) -> dict:
     """Train one variant from scratch; its record holds one Dice and F1 an image."""
     setup = setup_of(data, seed, SCALE)
     folder = search.train_code(setup, code_of(setup, variant))
-    record = slim(store.read_json(folder / "record.json"))
+    record = slim(files.read_json(folder / "record.json"))
     if variant.startswith("searched"):
         plan = PLANS[variant.partition(": ")[2]]
         scores = search.three_scores(setup, plan)
@@ -105,8 +107,8 @@ def control_job(data: str, variant: str, seed: int) -> dict:
             name: {k: s[k] for k in ("mean_dice", "mean_f1")} for name, s in scores.items()
         }
         found = search.search_supernet(setup, plan)
-        record["search_seconds"] = store.read_json(found / "record.json")["seconds"]
-        history = store.read_json(found / "history.json")["history"]
+        record["search_seconds"] = files.read_json(found / "record.json")["seconds"]
+        history = files.read_json(found / "history.json")["history"]
         before, after = search.untouched(setup), search.alphas(predict.load_network(found)[0])
         record["moved"] = [diagnose.moved(a, b) for a, b in zip(after, before, strict=True)]
         record["margin"] = topology.margin(after[0])
@@ -120,8 +122,8 @@ def sampling_job(data: str, plan: str, seed: int) -> dict:
     setup = setup_of(data, seed, SAMPLING)
     folder = search.search_supernet(setup, PLANS[plan])
     found = search.train_code(setup, search.found_code(folder))
-    seconds = store.read_json(folder / "record.json")["seconds"]
-    return slim(store.read_json(found / "record.json")) | {"search_seconds": seconds}
+    seconds = files.read_json(folder / "record.json")["seconds"]
+    return slim(files.read_json(found / "record.json")) | {"search_seconds": seconds}
 
 
 def slim(record: dict) -> dict:
@@ -140,7 +142,7 @@ def modality_job(data: str, modality: str, which: str, seed: int) -> dict:
     longer = dataclasses.replace(own.preset, search_epochs=4 * SCALE["search_epochs"])
     searching = dataclasses.replace(own, preset=longer) if which == "own" else joint
     code = search.found_code(search.search_supernet(searching, PLANS["paper"]))
-    return slim(store.read_json(search.train_code(own, code) / "record.json"))
+    return slim(files.read_json(search.train_code(own, code) / "record.json"))
 
 
 def instance_job(data: str, head: str, score: str, seed: int) -> dict:
@@ -148,10 +150,10 @@ def instance_job(data: str, head: str, score: str, seed: int) -> dict:
     setup = setup_of(data, seed, INSTANCES)
     select = "dice" if head == "3-class" else "f1"
     folder = search.search_supernet(setup, PLANS["paper"], head=head, select=select)
-    history = store.read_json(folder / "history.json")["history"]
+    history = files.read_json(folder / "history.json")["history"]
     chosen = search.best_epoch(history, score)
     code = topology.decode(np.array(chosen["alpha_a"]), np.array(chosen["alpha_c"]))
-    record = store.read_json(search.train_code(setup, code, "ladder") / "record.json")
+    record = files.read_json(search.train_code(setup, code, "ladder") / "record.json")
     ladder = record["metrics"].pop("representations")
     record["ladder"] = {
         name: {"mean_f1": s["mean_f1"], "f1": s["f1"]} for name, s in ladder.items()
@@ -168,8 +170,8 @@ def tiny_table(data: str, seed: int) -> dict:
         "seed": seed,
         "data": setup.dataset.name,
         "data_hash": setup.dataset.hash,
-        "commit": store.commit(),
-        "hardware": store.hardware() | {"threads": torch.get_num_threads()},
+        "commit": environment.commit(),
+        "hardware": environment.hardware() | {"threads": torch.get_num_threads()},
         "paths": [code["paths"] for code in tiny.codes(setup)],
         "networks": tiny.table(setup),
     }

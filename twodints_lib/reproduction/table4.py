@@ -12,21 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from twodints_lib import messages
+from twodints_lib import files, messages
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
 from twodints_lib.reproduction.study import slim
 from twodints_lib.runs import paper, settings, store
 from twodints_lib.runs.settings import typed
+from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.training import diagnose, distributed, loop, search
 from twodints_lib.training.patches import load_samples
 
-RECORDS = store.ROOT / "records" / "rows"
+RECORDS = files.shipped("records") / "rows"
 WHOLE = settings.PAPER  # 256 pixels, batch 16, width 1, 8 blocks
 
 
-def setup_of(name: str, preset: str, data: str, seed: int, **given) -> store.Setup:
+def setup_of(name: str, preset: str, data: str, seed: int, **given) -> Setup:
     """The setup of a row: the preset's numbers, times what the row has more or less of.
 
     `given` replaces single values, for example max_steps or a batch that fits the memory.
@@ -39,10 +40,10 @@ def setup_of(name: str, preset: str, data: str, seed: int, **given) -> store.Set
     if row.spec["kind"] == "supernet":
         sizes["channel_mul"] = base.channel_mul * row.spec["channel_mul"]
         sizes["num_blocks"] = max(2, base.num_blocks * row.spec["num_blocks"] // WHOLE.num_blocks)
-    return store.begin(preset, data, seed, **sizes | given)
+    return begin(preset, data, seed, **sizes | given)
 
 
-def folder_of(setup: store.Setup, steps: bool = False) -> Path:
+def folder_of(setup: Setup, steps: bool = False) -> Path:
     """Where the records of a scale lie: the reproduction's own in the repository, others among the
     runs."""
     kept = setup.preset.name in ("quarter", "paper")
@@ -56,7 +57,7 @@ def run_row(name: str, preset: str, data: str, seed: int, **given) -> Path:
     setup = setup_of(name, preset, data, seed, **given)
     path = folder_of(setup, "max_steps" in given) / f"{name}-seed-{seed}.json"
     if distributed.agree(path.is_file()):
-        found = store.read_json(path)
+        found = files.read_json(path)
         if (found["settings"], found["data_hash"]) != (asdict(setup.preset), setup.dataset.hash):
             raise InputError(
                 f"{path}: was made with other settings or data; move it away to run it anew."
@@ -71,13 +72,13 @@ def run_row(name: str, preset: str, data: str, seed: int, **given) -> Path:
     else:
         run = loop.train_network(setup, row.spec, setup.preset.baseline_epochs)
     if distributed.rank() == 0:
-        record = store.read_json(run / "record.json")
-        history = store.read_json(run / "history.json")["history"]
+        record = files.read_json(run / "record.json")
+        history = files.read_json(run / "history.json")["history"]
         more = {"row": name, "step_seconds": step_seconds(history, record)}
         more |= {"modality_dice": modality_dice(record["metrics"]["per_image"])}
         more |= {"curve": [{k: r[k] for k in ("epoch", "loss", "dice")} for r in history]}
         more |= {"test": test_scores(setup, run)} if tested(setup) else {}
-        store.write_json(path, slim(record) | more)
+        files.write_json(path, slim(record) | more)
     distributed.agree(None)
     return path
 
@@ -120,7 +121,7 @@ def load(folder) -> dict[str, list[dict]]:
     """{row name: its records over seeds} of one scale."""
     found = {row.name: [] for row in paper.ROWS}
     for path in sorted(Path(folder).glob("*-seed-*.json")):
-        record = store.read_json(path)
+        record = files.read_json(path)
         found[record["row"]].append(record)
     return found
 

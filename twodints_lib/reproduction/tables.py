@@ -3,9 +3,11 @@ every other table that `twodints table` prints."""
 
 import numpy as np
 
+from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import claims, table4
 from twodints_lib.runs import paper, pretrained, report, store
+from twodints_lib.runs.setup import begin
 
 OPEN = "not run"
 SHAPED = "neurips-shaped"  # drawn images in the challenge's layout
@@ -147,12 +149,12 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         return report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records()))
     if name in report.BENCH_TABLES:
         header, make = report.BENCH_TABLES[name]
-        record = store.read_json(store.ROOT / "records" / f"bench-{name}.json")
+        record = files.read_json(files.shipped("records") / f"bench-{name}.json")
         return report.markdown(header, make(record))
     if name == "parameters":
         return report.text_table(report.PARAMETER_HEADER, report.parameter_rows())
-    setup = store.begin("laptop", data, 2022)
+    setup = begin("laptop", data, 2022)
     statistics = report.measure_cells(setup.dataset)
     if save:
-        store.write_json(save, store.record(setup, {"table": "cells"}, statistics, 0))
+        files.write_json(save, store.record(setup, {"table": "cells"}, statistics, 0))
     return report.text_table(report.CELL_HEADER, report.cell_rows(statistics))

@@ -9,9 +9,11 @@ import time
 
 import torch
 
+from twodints_lib import files
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
 from twodints_lib.runs import store
+from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, topology
 from twodints_lib.training import loop, recipes, search
 from twodints_lib.training.patches import load_samples
@@ -46,25 +48,25 @@ class Drawn(loop.Joint):
         return self.drawn[epoch - 1]
 
 
-def draw(setup: store.Setup, samples) -> list[list]:
+def draw(setup: Setup, samples) -> list[list]:
     """Every batch of a training, drawn and augmented once instead of 99 times."""
     recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, {"kind": "derived"})
     joint = loop.Joint(network(setup, codes(setup)[0]), samples, recipe, setup.seed)
     return [list(joint.batches(joint.patches, e + 1)) for e in range(recipe.epochs)]
 
 
-def codes(setup: store.Setup) -> list[dict]:
+def codes(setup: Setup) -> list[dict]:
     """All codes of the space."""
     return topology.every_code(setup.preset.num_blocks, setup.preset.num_depths)
 
 
-def network(setup: store.Setup, code: dict):
+def network(setup: Setup, code: dict):
     """A code's network, fresh from the seed, on the device."""
     torch.manual_seed(setup.seed)
     return networks.derived_network(code, setup.preset.channel_mul).to(predict.device())
 
 
-def table(setup: store.Setup) -> list[dict]:
+def table(setup: Setup) -> list[dict]:
     """Train every network once: its mean class Dice on the validation images, its size, seconds.
 
     An interrupted table goes on with the next network.
@@ -72,7 +74,7 @@ def table(setup: store.Setup) -> list[dict]:
     recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, {"kind": "derived"})
     inputs = {"settings": vars(setup.preset), "data": setup.dataset.hash, "seed": setup.seed}
     kept = store.folder("tiny", inputs) / "networks.json"
-    rows = store.read_json(kept) if kept.is_file() else []
+    rows = files.read_json(kept) if kept.is_file() else []
     samples, val = load_samples(setup.train()), load_samples(setup.val())
     drawn = draw(setup, samples)
     every = codes(setup)
@@ -85,13 +87,13 @@ def table(setup: store.Setup) -> list[dict]:
         row = {"mean_dice": dice, "network_parameters": networks.count_parameters(net)}
         seconds = time.perf_counter() - start
         rows.append(row | {"training_seconds": trained, "seconds": seconds})
-        store.write_json(kept, rows)
+        files.write_json(kept, rows)
         if number % 10 == 0 or number == len(every):
             log.info(f"network {number} of {len(every)}: Dice {dice:.3f}, {seconds:.1f} s")
     return rows
 
 
-def search_job(setup: store.Setup, plan) -> dict:
+def search_job(setup: Setup, plan) -> dict:
     """Search the space; score all its networks with the weights of the supernet.
 
     `found` and `untouched` are the places in the table of what the searched alphas decode to and

@@ -3,15 +3,13 @@
 A folder of pretrained/ is a run's folder: record.json, history.json and best.pt, under 2 MB.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 
-from twodints_lib.runs import store
+from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.files import whole_folder
 
-HOME = store.ROOT / "pretrained"
+HOME = files.shipped("pretrained")
 LIMIT = 2 * 10**6  # bytes of weights
 HEADER = ("name", "trained on", "parameters", "MB", "seed", "F1 over modalities", "by modality")
 
@@ -33,23 +31,18 @@ def folder(model) -> Path:
     return HOME / str(model)
 
 
-def digest(path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
 
 def check(path, record: dict):
     """InputError unless the weights are those that the record names, where it names any."""
     wanted = record.get("weights_sha256")
-    if wanted and digest(path) != wanted:
+    if wanted and files.digest(path) != wanted:
         raise InputError(f"{path}: is not what its record names; take it from the repository anew.")
 
 
 def keep(run, name: str) -> Path:
     """Copy a finished run to pretrained/<name>; its record gets the weights' hash."""
     run, target = Path(run), HOME / name
-    record = store.read_json(run / "record.json")
+    record = files.read_json(run / "record.json")
     weights = run / "best.pt"
     if target.exists():
         raise InputError(f"{target}: exists already; choose another name.")
@@ -58,11 +51,11 @@ def keep(run, name: str) -> Path:
     if weights.stat().st_size > LIMIT:
         raise InputError(f"{weights}: is over {LIMIT // 10**6} MB; store a smaller network.")
     record["metrics"].pop("per_image", None)
-    with whole_folder(target) as partial:
+    with files.whole_folder(target) as partial:
         partial.mkdir()
         shutil.copy(weights, partial / "best.pt")
         shutil.copy(run / "history.json", partial / "history.json")
-        store.write_json(partial / "record.json", record | {"weights_sha256": digest(weights)})
+        files.write_json(partial / "record.json", record | {"weights_sha256": files.digest(weights)})
     return target
 
 
@@ -70,7 +63,7 @@ def rows() -> list[tuple]:
     """The model card's table, under HEADER."""
     found = []
     for name in names():
-        r = store.read_json(HOME / name / "record.json")
+        r = files.read_json(HOME / name / "record.json")
         scores, name_of = r["metrics"]["representations"], r.get("representation", "distance")
         best = scores.get(f"{name_of}, tuned", scores[name_of])
         size = (HOME / name / "best.pt").stat().st_size / 10**6

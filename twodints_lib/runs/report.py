@@ -4,7 +4,8 @@ from pathlib import Path
 
 from twodints_lib.data import images
 from twodints_lib.targets import classes
-from twodints_lib.runs import paper, store
+from twodints_lib import files
+from twodints_lib.runs import paper
 from twodints_lib.space import networks
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
@@ -86,8 +87,8 @@ def measure_cells(dataset) -> dict:
 
 def course_records(folder=None) -> list[dict]:
     """The committed records of whole courses, records/course-*.json."""
-    folder = Path(folder or store.ROOT / "records")
-    return [store.read_json(p) for p in sorted(folder.glob("course-*.json"))]
+    folder = Path(folder or files.shipped("records"))
+    return [files.read_json(p) for p in sorted(folder.glob("course-*.json"))]
 
 
 KEPT = (None, "3-class")  # records of before there were heads name none

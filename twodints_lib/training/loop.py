@@ -11,10 +11,12 @@ from filelock import FileLock
 from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
+from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict, thresholds
 from twodints_lib.messages import log
 from twodints_lib.runs import store
+from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.targets.heads import HEADS
 from twodints_lib.training import distributed, recipes
@@ -212,7 +214,7 @@ def save(path, content):
 
 
 def train_network(
-    setup: store.Setup,
+    setup: Setup,
     spec: dict,
     epochs: int,
     way=Joint,
@@ -247,10 +249,10 @@ def train_network(
     return folder
 
 
-def train_ladder(setup: store.Setup, folder, epochs: int, select="") -> Path:
+def train_ladder(setup: Setup, folder, epochs: int, select="") -> Path:
     """The network of a run with a ladder head in place of its own, trained on from its weights;
     the run itself where it has one."""
-    spec = store.read_json(Path(folder) / "record.json")["parameters"]["spec"]
+    spec = files.read_json(Path(folder) / "record.json")["parameters"]["spec"]
     if spec.get("head") == "ladder":
         return folder
     spec = spec | {"head": "ladder"}
@@ -281,10 +283,10 @@ def _train_and_record(setup, parameters, way, watch, start, folder):
         scores, settings = thresholds.report(plan.head, maps, val)
         metrics |= {"representations": scores}
         chosen |= thresholds.best(scores, settings)
-    store.write_json(folder / "history.json", {"history": history}, indent=None)
+    files.write_json(folder / "history.json", {"history": history}, indent=None)
     seconds = sum(r["seconds"] for r in history)
     record = store.record(setup, parameters, metrics, seconds) | chosen
-    store.write_json(folder / "record.json", record)
+    files.write_json(folder / "record.json", record)
     (folder / "last.pt").unlink(missing_ok=True)
     dice = "" if metrics["mean_dice"] is None else f", Dice {metrics['mean_dice']:.3f}"
     log.info(f"mean F1 {metrics['mean_f1']:.3f}{dice}, {seconds:.0f} s")

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.runs import store
+from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, objective, topology
 from twodints_lib.training import loop
 from twodints_lib.training.patches import load_samples
@@ -158,7 +159,7 @@ def supernet_spec(preset, names=None, head=None) -> dict:
 
 
 def search_supernet(
-    setup: store.Setup, plan: Plan | None = None, names=None, head=None, select=""
+    setup: Setup, plan: Plan | None = None, names=None, head=None, select=""
 ) -> Path:
     """The run folder of a searched supernet, found by its key or made now.
 
@@ -178,7 +179,7 @@ def search_supernet(
     return loop.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select)
 
 
-def untouched(setup: store.Setup, names=None) -> tuple[np.ndarray, np.ndarray]:
+def untouched(setup: Setup, names=None) -> tuple[np.ndarray, np.ndarray]:
     """The alphas that a search of this setup starts from."""
     torch.manual_seed(setup.seed)
     return alphas(networks.build(supernet_spec(setup.preset, names)))
@@ -202,19 +203,19 @@ def found_code(folder) -> dict:
     return topology.decode(*alphas(net), net.names)
 
 
-def train_code(setup: store.Setup, code: dict, head=None) -> Path:
+def train_code(setup: Setup, code: dict, head=None) -> Path:
     """Train the network of a code from scratch, on all the training data."""
     spec = {"kind": "derived", "channel_mul": setup.preset.channel_mul, "code": code}
     spec |= {"head": head} if head else {}
     return loop.train_network(setup, spec, setup.preset.derived_epochs)
 
 
-def train_derived(setup: store.Setup, plan: Plan | None = None) -> Path:
+def train_derived(setup: Setup, plan: Plan | None = None) -> Path:
     """Search (or find) the supernet, decode it and train the derived network from scratch."""
     return train_code(setup, found_code(search_supernet(setup, plan)))
 
 
-def three_scores(setup: store.Setup, plan: Plan | None = None) -> dict[str, dict]:
+def three_scores(setup: Setup, plan: Plan | None = None) -> dict[str, dict]:
     """The scores of a search's three networks by name, each with its metrics and parameters.
 
     "supernet": the mixture that was trained. "derived, copied weights": what the decode keeps of
@@ -225,7 +226,7 @@ def three_scores(setup: store.Setup, plan: Plan | None = None) -> dict[str, dict
     code = topology.decode(*alphas(net), net.names)
     copied = derive.inherit(net, code, setup.preset.channel_mul)
     rows = predict.score_samples(copied, load_samples(setup.val()), setup.preset.patch)
-    retrained = store.read_json(train_code(setup, code) / "record.json")["metrics"]
+    retrained = files.read_json(train_code(setup, code) / "record.json")["metrics"]
     size = {"network_parameters": networks.count_parameters(copied), "epochs": 0}
     return {
         "supernet": record["metrics"],
