@@ -25,6 +25,7 @@ from twodints_lib.reproduction import challenge_tree
 from twodints_lib.runs import environment
 from twodints_lib.scoring import matching, scores
 from twodints_lib.space import networks, topology
+from twodints_lib.space.specs import DerivedSpec, spec_of
 from twodints_lib.targets import heads
 
 HERE = Path(__file__).parent
@@ -197,17 +198,17 @@ def one_image(folder=None, repeats: int = 5) -> dict:
     """Seconds of a 512 x 512 image from pixels to cells: a trained network's, or a fresh one's."""
     if folder:
         net, record = predict.load_network(folder)
-        spec, patch = record["parameters"]["spec"], record["parameters"]["recipe"]["patch"]
+        told = record["parameters"]
+        spec, patch = spec_of(told["spec"]), told["recipe"]["patch"]
     else:
         code = topology.known_shape("unet", 6, 4)
-        spec = {"kind": "derived", "code": code, "channel_mul": 0.5, "downsample": True}
-        spec |= {"head": "ladder"}
+        spec = DerivedSpec(0.5, code, downsample=True, head="ladder")
         net, patch = networks.build(spec), 128
     image = (np.random.default_rng(0).random((512, 512)) * 255).astype(np.uint8)
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        predict.segment(net, image, patch, spec.get("head", "3-class"))
+        predict.segment(net, image, patch, spec.head)
         times.append(time.perf_counter() - start)
     return {"seconds": float(np.median(times)), "network": Path(folder).name if folder else "fresh"}
 

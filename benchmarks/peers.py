@@ -21,13 +21,14 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 from skimage import color, feature, filters, segmentation
+from twodints_lib.runs.setup import begin
 
 from twodints_lib import files
 from twodints_lib.data import images, manifest
 from twodints_lib.runs import environment, store
-from twodints_lib.runs.setup import begin
 from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.space import networks
+from twodints_lib.space.specs import UNetSpec
 from twodints_lib.targets.heads import HEADS
 from twodints_lib.training import diagnose, loop, recipes
 from twodints_lib.training.patches import load_samples
@@ -35,7 +36,7 @@ from twodints_lib.training.patches import load_samples
 HERE = Path(__file__).parent
 PEERS_PYTHON = files.ROOT / ".venv-peers" / "bin" / "python"
 # The course's U-Net; what differs from the laptop preset was chosen on these same images.
-SPEC = {"kind": "unet", "head": "ladder"}
+SPEC = UNetSpec(head="ladder")
 OURS = {"learning_rate": 2e-3, "batch": 4, "patch": 192, "precision": "bfloat16"}
 
 

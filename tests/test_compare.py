@@ -94,6 +94,20 @@ def test_topologies_are_counted_by_hand(tmp_path):
     assert compare.compare(tmp_path / "a", larger)["topology"] is None
 
 
+def test_two_supernets_differ_by_their_decoded_topologies(tmp_path, capsys):
+    spec = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
+    folders = []
+    for name, chosen in (("a", 0), ("b", 1)):
+        path = record(tmp_path, name, parameters={"spec": spec})
+        alphas = {"alpha_a": [[9.0] * 4] * 2, "alpha_c": [[[1.0 - chosen, chosen]] * 4] * 2}
+        files.write_json(path / "history.json", {"history": [alphas]})
+        folders.append(str(path))
+    apart = compare.compare(*folders)["topology"]
+    assert apart == {"paths": 0, "of": 8, "shared": 8, "operations": 8}
+    assert cli.main(["diff", *folders]) == 0
+    assert "8 operations on the 8 paths" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("case", ["data", "nothing", "no record", "no images", "broken"])
 def test_what_cannot_be_compared_is_named(tmp_path, case, capsys):
     a, b = record(tmp_path, "a"), record(tmp_path, "b")

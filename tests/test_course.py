@@ -16,6 +16,7 @@ from nbclient.exceptions import DeadKernelError
 
 from twodints_lib import cli, course, files
 from twodints_lib.runs import store
+from twodints_lib.space.specs import UNetSpec
 from twodints_lib.training import loop
 
 MICRO4 = Path(__file__).parents[2] / "shared" / "data" / "micro4"
@@ -93,7 +94,9 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
      (["-p", "arch_rate", "-1"], "arch_rate"),
      (["--only", "02", "-p", "baseline_epochs", "3"], "baseline_epochs"),
      (["--only", "05", "-p", "channel_mul", "100"], "channel_mul"),
-     (["--only", "03", "-p", "patch", "40"], "patch")],
+     (["--only", "03", "-p", "patch", "40"], "patch"),
+     (["--only", "06", "-p", "patch", "24", "-p", "num_depths", "5"], "patch"),
+     (["--only", "04", "-p", "num_depths", "9"], "num_depths")],
     ids=lambda a: " ".join(a) if isinstance(a, list) else "",
 )  # fmt: skip
 def test_a_bad_call_is_refused_before_anything_starts(args, word, tmp_path, capsys, own_runs):
@@ -147,7 +150,7 @@ def test_a_name_wins_over_a_folder(tmp_path, monkeypatch):
 
 
 def test_a_course_lists_the_networks_it_used_and_no_others(tiny_setup, tmp_path, monkeypatch):
-    spec = {"kind": "unet"}
+    spec = UNetSpec()
     other = dataclasses.replace(tiny_setup.preset, learning_rate=1e-4)
     loop.train_network(dataclasses.replace(tiny_setup, preset=other), spec, 1)
     monkeypatch.setenv("TWODINTS_USED", str(tmp_path / "used"))

@@ -7,6 +7,7 @@ from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.runs import pretrained, report
+from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import loop
 
 
@@ -14,8 +15,8 @@ from twodints_lib.training import loop
 def trained(tiny_setup, tmp_path, monkeypatch):
     """A small run that counts as a real one, and an empty shelf."""
     monkeypatch.setattr(pretrained, "HOME", tmp_path / "pretrained")
-    spec = {"kind": "supernet", "channel_mul": 0.0625, "num_blocks": 2, "num_depths": 2}
-    folder = loop.train_network(tiny_setup, spec | {"head": "ladder"}, 2)
+    spec = SupernetSpec(0.0625, 2, 2, head="ladder")
+    folder = loop.train_network(tiny_setup, spec, 2)
     record = files.read_json(folder / "record.json")
     files.write_json(folder / "record.json", record | {"is_result": True})
     return folder

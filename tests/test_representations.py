@@ -1,5 +1,7 @@
 """Representations: what a perfect network reaches, on cells that touch, bend and are tiny."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tifffile
@@ -11,6 +13,7 @@ from twodints_lib.data import manifest
 from twodints_lib.inference import predict
 from twodints_lib.scoring import scores
 from twodints_lib.space import networks, topology
+from twodints_lib.space.specs import DerivedSpec, SegResNetSpec, SupernetSpec, UNetSpec
 from twodints_lib.targets import classes, heads
 from twodints_lib.targets.heads import REPRESENTATIONS
 from twodints_lib.training import loop, patches, recipes, search
@@ -148,11 +151,10 @@ def test_vectors_turn_with_the_patch(turn, flip):
 
 @pytest.mark.parametrize("head", heads.HEADS)
 def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp_path):
-    specs = [{"kind": "unet"}, {"kind": "segresnet", "upsample": "deconv"}]
-    specs += [search.supernet_spec(tiny_setup.preset)]
+    specs = [UNetSpec(), SegResNetSpec(), SupernetSpec.of(tiny_setup.preset)]
     code = topology.random_code(2, 2, 1)
-    for spec in [*specs, {"kind": "derived", "channel_mul": 0.125, "code": code}]:
-        net = networks.build(spec | {"head": head})
+    for spec in [*specs, DerivedSpec(0.125, code)]:
+        net = networks.build(dataclasses.replace(spec, head=head))
         maps = predict.probabilities(net, np.zeros((3, 32, 32), np.float32), 32, head)
         assert maps.shape == (networks.HEADS[head], 32, 32)
         assert heads.HEADS[head].decode(maps).shape == (32, 32)
@@ -191,7 +193,7 @@ def test_a_head_learns_to_separate(head, tiny_setup):
         head=head,
     )  # fmt: skip
     torch.manual_seed(0)
-    net = networks.build({"kind": "unet", "head": head})
+    net = networks.build(UNetSpec(head=head))
     trainer = loop.Joint(net, samples, recipe, 0)
     losses = [trainer.epoch(e)["loss"] for e in range(1, 101)]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
@@ -200,4 +202,4 @@ def test_a_head_learns_to_separate(head, tiny_setup):
 
 def test_an_unknown_head_is_refused():
     with pytest.raises(Exception, match="polygons"):
-        networks.build({"kind": "unet", "head": "polygons"})
+        networks.build(UNetSpec(head="polygons"))

@@ -13,8 +13,9 @@ from twodints_lib.data import fetch, images, manifest
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import challenge_tree, table4, tables
 from twodints_lib.runs import paper, settings
-from twodints_lib.space import networks  # fmt: skip
-from twodints_lib.training import diagnose, loop, patches, recipes, search
+from twodints_lib.space import networks
+from twodints_lib.space.specs import SupernetSpec, UNetSpec
+from twodints_lib.training import diagnose, loop, patches, recipes
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +28,8 @@ def the_preset_named_here(monkeypatch):
 def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
     setup = table4.setup_of(row.name, "paper", str(tiny_folder), 1)
     spec = row.spec
-    if spec["kind"] == "supernet":
-        spec = search.supernet_spec(setup.preset, spec.get("names"))
-        assert {k: spec[k] for k in row.spec} == row.spec
+    if isinstance(spec, SupernetSpec):
+        assert SupernetSpec.of(setup.preset, spec.names) == spec
     recipe = recipes.recipe(setup.preset, 2000, spec)
     assert (recipe.patch, recipe.batch) == (row.patch, row.batch)
     assert (recipe.learning_rate, recipe.patience, recipe.epochs) == (6e-4, 100, 2000)
@@ -49,7 +49,7 @@ def test_another_preset_scales_all_rows_alike(tiny_folder):
 
 def test_a_batch_that_fits_the_memory_is_taken_and_written_down(tiny_folder):
     setup = table4.setup_of("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
-    recipe = recipes.recipe(setup.preset, 2000, search.supernet_spec(setup.preset))
+    recipe = recipes.recipe(setup.preset, 2000, SupernetSpec.of(setup.preset))
     assert (recipe.batch, recipe.max_steps) == (2, 3)
 
 
@@ -89,9 +89,9 @@ def test_a_wrong_row_is_refused_before_any_training(ask, word, tiny_folder, own_
 
 def test_training_ends_after_so_many_steps(tiny_setup, tmp_path):
     samples = patches.load_samples(tiny_setup.train())  # 8 images, batches of 4: 2 an epoch
-    recipe = recipes.recipe(tiny_setup.preset, 50, {"kind": "unet"})
+    recipe = recipes.recipe(tiny_setup.preset, 50, UNetSpec())
     recipe = dataclasses.replace(recipe, max_steps=5)
-    trainer = loop.Joint(networks.build({"kind": "unet"}), samples, recipe, 1)
+    trainer = loop.Joint(networks.build(UNetSpec()), samples, recipe, 1)
     taken, step = [], trainer.step
     trainer.step = lambda *a: (taken.append(1), step(*a))
     assert trainer.recipe.epochs == 3

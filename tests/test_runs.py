@@ -4,11 +4,12 @@ import dataclasses
 import json
 
 import pytest
+from twodints_lib.runs.setup import begin
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import environment, report, settings, store
-from twodints_lib.runs.setup import begin
+from twodints_lib.space.specs import DerivedSpec
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +92,7 @@ def test_the_environment_check_has_a_verdict_for_every_line(monkeypatch):
 def test_tables_line_up():
     text = report.markdown(("a", "b"), [(1, 2)])
     assert text == "| a | b |\n| --- | --- |\n| 1 | 2 |"
-    spec = {"kind": "derived", "channel_mul": 0.25, "code": {"paths": [[1]] * 6}}
-    assert report.network_name(spec) == "DiNTS derived (Mul 0.25) (Depth 6)"
+    assert DerivedSpec(0.25, {"paths": [[1]] * 6}).title == "DiNTS derived (Mul 0.25) (Depth 6)"
 
 
 def test_every_preset_value_is_set_on_purpose():

@@ -22,9 +22,10 @@ from twodints_lib.inference import predict
 from twodints_lib.reproduction import results, study, tiny
 from twodints_lib.space import networks, objective, topology
 from twodints_lib.space.operations import SIX
+from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import diagnose, loop, patches, recipes, search
 
-SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
+SPEC = SupernetSpec(0.125, 2, 2)
 RECIPE = recipes.Recipe(
     patch=32, batch=2, epochs=4, learning_rate=2e-3, patience=9, val_start=1, val_every=1,
     arch_rate=0.05,

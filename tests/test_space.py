@@ -10,8 +10,16 @@ import torch
 
 from twodints_lib import cli
 from twodints_lib.errors import InputError
-from twodints_lib.runs import paper, report
+from twodints_lib.runs import paper
 from twodints_lib.space import networks, topology
+from twodints_lib.space.specs import (
+    UPSAMPLERS,
+    DerivedSpec,
+    SegResNetSpec,
+    SupernetSpec,
+    UNetSpec,
+    spec_of,
+)
 
 # As the paper prints them, typed here once more on purpose.
 PAPER = [1_626_072, 443_747, 395_139, 400_571, 3_782_259, 15_115_251, 22_463_595]
@@ -34,21 +42,49 @@ def test_the_table_fails_when_a_count_differs(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "spec",
-    [{"kind": "unet"}, *({"kind": "segresnet", "upsample": u} for u in networks.UPSAMPLERS),
-     {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 3, "num_depths": 3},
-     {"kind": "derived", "channel_mul": 0.125, "code": topology.random_code(3, 3, 1)}],
-    ids=report.network_name,
+    [UNetSpec(), *map(SegResNetSpec, UPSAMPLERS), SupernetSpec(0.125, 3, 3),
+     SupernetSpec(0.125, 2, 5), DerivedSpec(0.125, topology.random_code(3, 3, 1)),
+     DerivedSpec(0.125, topology.known_shape("unet", 8, 5)),
+     DerivedSpec(0.125, topology.known_shape("unet", 6, 4), downsample=True)],
+    ids=lambda s: s.title,
 )  # fmt: skip
 def test_every_network_gives_three_classes_and_survives_json(spec):
-    spec = json.loads(json.dumps(spec))
-    net = networks.build(spec)
+    again = spec_of(json.loads(json.dumps(spec.json())))
+    assert again == spec
+    net = networks.build(again)
     out = net(torch.rand(2, 3, 32, 32))
     assert out.shape == (2, 3, 32, 32)
     out.mean().backward()
-    step = networks.divisor(spec)
-    networks.check_patch(4 * step, spec)
+    step = spec.divisor
+    spec.check_patch(4 * step)
     with pytest.raises(InputError, match=f"patch={4 * step + 1}.*multiple of {step}"):
-        networks.check_patch(4 * step + 1, spec)
+        spec.check_patch(4 * step + 1)
+
+
+@pytest.mark.parametrize("depths", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("downsample", [False, True])
+def test_a_patch_is_taken_when_the_codes_depth_allows_it(depths, downsample):
+    spec = DerivedSpec(1 / 32, topology.known_shape("full grid", 1, depths), downsample)
+    net = networks.build(spec)
+    for patch in (24, 36, 48, 64):
+        fits = patch % 2 ** (depths - 1 + downsample) == 0
+        if fits:
+            spec.check_patch(patch)
+            assert net(torch.rand(1, 3, patch, patch)).shape == (1, 3, patch, patch)
+        else:
+            with pytest.raises(InputError, match=f"patch={patch}"):
+                spec.check_patch(patch)
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [({"kind": "resnet"}, "resnet"), ({}, "None"), ({"kind": "unet", "colour": 1}, "colour"),
+     ({"kind": "supernet", "channel_mul": 0.5, "num_blocks": 8}, "num_depths"),
+     ({"kind": "segresnet", "upsample": "bicubic"}, "bicubic")],
+)  # fmt: skip
+def test_a_spec_that_is_not_known_is_refused(told, word):
+    with pytest.raises(InputError, match=word):
+        spec_of(told)
 
 
 def test_weights_and_alphas_are_kept_apart():
@@ -65,10 +101,6 @@ def test_weights_and_alphas_are_kept_apart():
 def test_impossible_sizes_are_named(bad):
     with pytest.raises(InputError, match=next(iter(bad))):
         networks.supernet(**bad)
-    with pytest.raises(InputError, match="bicubic"):
-        networks.segresnet("bicubic")
-    with pytest.raises(InputError, match="resnet"):
-        networks.build({"kind": "resnet"})
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -8,6 +8,7 @@ from skimage.draw import ellipse
 
 from twodints_lib.inference import predict, tiles
 from twodints_lib.space import networks
+from twodints_lib.space.specs import UNetSpec
 from twodints_lib.targets import heads
 
 
@@ -44,7 +45,7 @@ def test_bands_share_out_every_row_and_hold_all_windows_that_touch_it(height, ov
 def test_maps_of_bands_equal_those_of_one_piece(monkeypatch):
     monkeypatch.setattr(tiles, "TILE", 128)
     torch.manual_seed(0)
-    net = networks.build({"kind": "unet", "head": "flow"})
+    net = networks.build(UNetSpec(head="flow"))
     image = np.random.default_rng(0).random((3, 500, 210), np.float32)
     whole = predict.probabilities(net, image, 64, "flow")
     banded = tiles.maps_on_disk(
@@ -75,7 +76,7 @@ def test_a_cell_wider_than_the_margin_stays_whole():
 
 def test_segment_switches_to_tiles_and_changes_nothing(monkeypatch, said):
     torch.manual_seed(1)
-    net = networks.build({"kind": "unet"})
+    net = networks.build(UNetSpec())
     image = (np.random.default_rng(4).random((300, 260)) * 255).astype(np.uint8)
     whole = predict.segment(net, image, 64)
     monkeypatch.setattr(tiles, "WHOLE", 100)

@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from twodints_lib.runs.setup import Setup
 
 from twodints_lib import files
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
 from twodints_lib.runs import settings
-from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
+from twodints_lib.space.specs import SupernetSpec, UNetSpec
 from twodints_lib.training import loop, patches, recipes, search
 
 RECIPE = recipes.Recipe(
     patch=32, batch=4, epochs=3, learning_rate=2e-3, patience=9, val_start=1, val_every=1
 )
-SPEC = {"kind": "supernet", "channel_mul": 0.125, "num_blocks": 2, "num_depths": 2}
+SPEC = SupernetSpec(0.125, 2, 2)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
         (0.1, 0.3),
     ]
     with pytest.raises(InputError, match="select"):
-        recipes.recipe(settings.load("smoke"), 1, {"kind": "unet", "head": "flow"}, "dice")
+        recipes.recipe(settings.load("smoke"), 1, UNetSpec(head="flow"), "dice")
 
 
 def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
@@ -244,5 +245,5 @@ def test_a_patch_the_network_cannot_take_is_refused_before_training(tiny_folder,
     preset = settings.load("smoke", patch=36)
     setup = Setup(preset, manifest.open_data(tiny_folder), 1)
     with pytest.raises(InputError, match="patch=36"):
-        loop.train_network(setup, {"kind": "unet"}, 1)
+        loop.train_network(setup, UNetSpec(), 1)
     assert not own_runs.exists()

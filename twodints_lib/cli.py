@@ -200,12 +200,13 @@ def _segment(args):
 def _export(args):
     from twodints_lib.inference import predict
     from twodints_lib.space import derive
+    from twodints_lib.space.specs import spec_of
 
     out = Path(args.out)
     if out.exists() or out.suffix != ".pt2" or not out.parent.is_dir():
         raise InputError(f"{out}: must be a new file in a folder, NAME.pt2; choose another.")
     net, record = predict.load_network(args.model)
-    if record["parameters"]["spec"]["kind"] != "derived":
+    if spec_of(record["parameters"]["spec"]).kind != "derived":
         raise InputError(f"{args.model}: is no derived network; give the folder of one.")
     derive.export(net.cpu(), out, record["parameters"]["recipe"]["patch"])
     print(f"{out}: read it with torch.export.load({out.name!r}).module()")

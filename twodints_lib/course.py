@@ -15,8 +15,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.messages import log
 from twodints_lib.runs import report, settings, store
 from twodints_lib.runs.setup import Setup, begin
-from twodints_lib.space import networks
-from twodints_lib.training import search
+from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec, spec_of
 
 NOTEBOOKS = files.ROOT / "notebooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
@@ -108,14 +107,20 @@ def _setup(preset: str, data: str, jobs) -> Setup:
         values |= parameters
     names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(settings.Preset)}
     setup = begin(**{k: v for k, v in values.items() if k in names})
-    p = setup.preset
-    networks.check_size(p.channel_mul, p.num_blocks, p.num_depths)
-    networks.check_patch(p.patch, search.supernet_spec(p))
-    if any(notebook.name[:2] in ("03", "08") for notebook in jobs):
-        networks.check_patch(setup.preset.patch, {"kind": "unet"})
+    for notebook, parameters in jobs.items():
+        own = {k: v for k, v in parameters.items() if k in names - {"seed", "preset", "data"}}
+        one = settings.load(preset, **own)
+        for spec in _trained(one, parameters_of(notebook)):
+            spec.check_patch(one.patch)
     for split in (setup.train, setup.val):
         split()
     return setup
+
+
+def _trained(preset: settings.Preset, declared) -> list[Spec]:
+    """What a notebook trains that declares these parameters, as far as they can change it."""
+    baselines = [UNetSpec(), SegResNetSpec()] if "baseline_epochs" in declared else []
+    return baselines + ([SupernetSpec.of(preset)] if "num_depths" in declared else [])
 
 
 def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]:
@@ -213,8 +218,8 @@ def _networks(names) -> list[dict]:
         r = files.read_json(path)
         scores = {k: v for k, v in r["metrics"].items() if k != "per_image"}
         scores.pop("representations", None)
-        spec = r["parameters"]["spec"]
-        kind = {"kind": spec["kind"], "head": spec.get("head", "3-class")}
+        spec = spec_of(r["parameters"]["spec"])
+        kind = {"kind": spec.kind, "head": spec.head}
         row = dict(zip(report.RESULT_HEADER, report.result_row(r), strict=True))
         found.append(kind | {"run": path.parent.name, "row": row} | scores)
     return found

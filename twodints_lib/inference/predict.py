@@ -19,6 +19,7 @@ from twodints_lib.messages import log
 from twodints_lib.runs import pretrained, store
 from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.space import networks
+from twodints_lib.space.specs import spec_of
 from twodints_lib.targets.heads import HEADS, LADDER_MAPS, decode_grown
 from twodints_lib.training import distributed, recipes
 
@@ -155,7 +156,7 @@ def load_network(folder) -> tuple[torch.nn.Module, dict]:
     if not (Path(folder) / "best.pt").is_file():
         raise InputError(f"{folder}: its best.pt is missing; delete the folder and train again.")
     pretrained.check(folder / "best.pt", record)
-    net = networks.build(record["parameters"]["spec"])
+    net = networks.build(spec_of(record["parameters"]["spec"]))
     weights = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
     net.load_state_dict(weights)
     return net.to(device()), record
@@ -202,8 +203,9 @@ def segment_files(paths, out, model=None, grow=False, flips=False) -> list[Path]
     note = "" if record["is_result"] else " (a smoke run: no result)"
     log.info(f"network: {folder.name}{note}")
     patch = record["parameters"]["recipe"]["patch"]
-    networks.check_patch(patch, record["parameters"]["spec"])
-    head = record["parameters"]["spec"].get("head", "3-class")
+    spec = spec_of(record["parameters"]["spec"])
+    spec.check_patch(patch)
+    head = spec.head
     if grow and head != "3-class":
         raise InputError(
             f"--grow: cells of {folder.name} ({head} head) have their rim already; leave it out."
@@ -223,7 +225,7 @@ def segment_files(paths, out, model=None, grow=False, flips=False) -> list[Path]
 
 def decoder_of(record: dict):
     """From a network's maps to cells, by the representation and thresholds stored with it."""
-    head, settings = record["parameters"]["spec"].get("head", "3-class"), record.get("decoder", {})
+    head, settings = spec_of(record["parameters"]["spec"]).head, record.get("decoder", {})
     if head != "ladder":
         return partial(HEADS[head].decode, **settings)
     channels, decode = LADDER_MAPS[record.get("representation", "distance")]

@@ -12,6 +12,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import report
 from twodints_lib.space import topology
+from twodints_lib.space.specs import DerivedSpec, SupernetSpec, spec_of
 from twodints_lib.training import diagnose, search
 
 SCORES = ("Dice", "F1")
@@ -66,11 +67,12 @@ def settings(a: dict, b: dict) -> list[tuple]:
 
 def code_of(record: dict) -> dict | None:
     """The topology of a derived network, or decoded from a supernet's last alphas; else None."""
-    spec = record.get("parameters", {}).get("spec", {})
-    if spec.get("kind") == "derived":
-        return spec["code"]
-    if spec.get("kind") == "supernet" and record["history"]:
-        return topology.decode(*search.last_alphas(record["history"]), spec.get("names"))
+    told = record.get("parameters", {}).get("spec")
+    spec = spec_of(told) if told else None
+    if isinstance(spec, DerivedSpec):
+        return spec.code
+    if isinstance(spec, SupernetSpec) and record["history"]:
+        return topology.decode(*search.last_alphas(record["history"]), spec.names)
     return record.get("code")
 
 

@@ -20,6 +20,7 @@ from twodints_lib.reproduction.study import slim
 from twodints_lib.runs import paper, settings, store
 from twodints_lib.runs.settings import typed
 from twodints_lib.runs.setup import Setup, begin
+from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import diagnose, distributed, loop, search
 from twodints_lib.training.patches import load_samples
 
@@ -37,9 +38,9 @@ def setup_of(name: str, preset: str, data: str, seed: int, **given) -> Setup:
         "patch": base.patch * row.patch // WHOLE.patch,
         "batch": max(1, base.batch * row.batch // WHOLE.batch),
     }
-    if row.spec["kind"] == "supernet":
-        sizes["channel_mul"] = base.channel_mul * row.spec["channel_mul"]
-        sizes["num_blocks"] = max(2, base.num_blocks * row.spec["num_blocks"] // WHOLE.num_blocks)
+    if isinstance(row.spec, SupernetSpec):
+        sizes["channel_mul"] = base.channel_mul * row.spec.channel_mul
+        sizes["num_blocks"] = max(2, base.num_blocks * row.spec.num_blocks // WHOLE.num_blocks)
     return begin(preset, data, seed, **sizes | given)
 
 
@@ -66,9 +67,8 @@ def run_row(name: str, preset: str, data: str, seed: int, **given) -> Path:
         return path
     row = paper.row(name)
     log.info(f"{row.title}: {setup.preset.patch} px, batch {setup.preset.batch}, seed {seed}")
-    if row.spec["kind"] == "supernet":
-        names = row.spec.get("names")
-        run = search.search_supernet(setup, names=names)
+    if isinstance(row.spec, SupernetSpec):
+        run = search.search_supernet(setup, names=row.spec.names)
     else:
         run = loop.train_network(setup, row.spec, setup.preset.baseline_epochs)
     if distributed.rank() == 0:

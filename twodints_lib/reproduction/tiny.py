@@ -15,6 +15,7 @@ from twodints_lib.messages import log
 from twodints_lib.runs import store
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, topology
+from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.training import loop, recipes, search
 from twodints_lib.training.patches import load_samples
 
@@ -50,7 +51,7 @@ class Drawn(loop.Joint):
 
 def draw(setup: Setup, samples) -> list[list]:
     """Every batch of a training, drawn and augmented once instead of 99 times."""
-    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, {"kind": "derived"})
+    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
     joint = loop.Joint(network(setup, codes(setup)[0]), samples, recipe, setup.seed)
     return [list(joint.batches(joint.patches, e + 1)) for e in range(recipe.epochs)]
 
@@ -60,10 +61,15 @@ def codes(setup: Setup) -> list[dict]:
     return topology.every_code(setup.preset.num_blocks, setup.preset.num_depths)
 
 
+def spec(setup: Setup, code: dict) -> DerivedSpec:
+    """The network of a code in the sizes of the setup."""
+    return DerivedSpec(setup.preset.channel_mul, code)
+
+
 def network(setup: Setup, code: dict):
     """A code's network, fresh from the seed, on the device."""
     torch.manual_seed(setup.seed)
-    return networks.derived_network(code, setup.preset.channel_mul).to(predict.device())
+    return networks.build(spec(setup, code)).to(predict.device())
 
 
 def table(setup: Setup) -> list[dict]:
@@ -71,7 +77,7 @@ def table(setup: Setup) -> list[dict]:
 
     An interrupted table goes on with the next network.
     """
-    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, {"kind": "derived"})
+    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
     inputs = {"settings": vars(setup.preset), "data": setup.dataset.hash, "seed": setup.seed}
     kept = store.folder("tiny", inputs) / "networks.json"
     rows = files.read_json(kept) if kept.is_file() else []

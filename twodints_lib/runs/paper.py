@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from twodints_lib.errors import InputError
-from twodints_lib.space.operations import SIX
+from twodints_lib.space.operations import SIX, TWO
+from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,7 @@ class Row:
 
     name: str  # ours, for commands
     title: str  # as in Table 4
-    spec: dict  # the network (space.py); a supernet, since that is what Table 3 counts
+    spec: Spec  # the network; a supernet, since that is what Table 3 counts
     patch: int  # pixels a side (Table 4)
     batch: int  # Table 4
     dice: float  # Table 4, on 100 validation images
@@ -21,35 +22,30 @@ class Row:
     f1: float | None = None  # Table 5, on the challenge's tuning set
 
 
-def _dints(channel_mul: float, num_blocks: int = 8, **more) -> dict:
-    size = {"channel_mul": channel_mul, "num_blocks": num_blocks, "num_depths": 4}
-    return {"kind": "supernet"} | size | more
-
-
-def _segresnet(upsample: str) -> dict:
-    return {"kind": "segresnet", "upsample": upsample}
+def _dints(channel_mul: float, num_blocks: int = 8, names=TWO) -> SupernetSpec:
+    return SupernetSpec(channel_mul, num_blocks, 4, names)
 
 
 MUL_1 = 15_115_251  # printed for three rows
 ROWS = (
-    Row("unet", "UNet", {"kind": "unet"}, 256, 16, 0.726, 1_626_072, 705),
+    Row("unet", "UNet", UNetSpec(), 256, 16, 0.726, 1_626_072, 705),
     Row(
         "segresnet-nontrainable", "SegResNet (Non-trainable upsampling)",
-        _segresnet("nontrainable"), 256, 16, 0.722, 395_139, 551,
+        SegResNetSpec("nontrainable"), 256, 16, 0.722, 395_139, 551,
     ),
     Row(
         "segresnet-deconv", "SegResNet (Deconv upsampling)",
-        _segresnet("deconv"), 256, 16, 0.736, 400_571, 1055, 0.540,
+        SegResNetSpec("deconv"), 256, 16, 0.736, 400_571, 1055, 0.540,
     ),
     Row(
         "segresnet-pixelshuffle", "SegResNet (Pixel-Shuffle upsampling)",
-        _segresnet("pixelshuffle"), 256, 16, 0.722, 443_747, 466,
+        SegResNetSpec("pixelshuffle"), 256, 16, 0.722, 443_747, 466,
     ),
     Row("dints-0.5-8", "DiNTS (Mul 0.5) (Depth 8)", _dints(0.5), 256, 16, 0.746, 3_782_259, 992),
     Row("dints-1-8", "DiNTS (Mul 1) (Depth 8)", _dints(1.0), 256, 8, 0.749, MUL_1, 1310),
     Row(
         "dints-1-8-six", "DiNTS (Mul 1) (Depth 8) (6 ops)",
-        _dints(1.0, names=list(SIX)), 256, 8, 0.742, MUL_1, 6552,
+        _dints(1.0, names=SIX), 256, 8, 0.742, MUL_1, 6552,
     ),
     Row(
         "dints-1-8-384", "DiNTS (Mul 1) (Depth 8), 384 px",
@@ -75,13 +71,14 @@ def row(name: str) -> Row:
 
 def batch_of(channel_mul: float, num_blocks: int, patch: int) -> int:
     """Batch size of a DiNTS row of Table 4; InputError where the paper has no such row."""
-    rows = [r for r in ROWS if r.spec["kind"] == "supernet"]
-    for r in rows:
-        if (channel_mul, num_blocks, patch) == (
-            r.spec["channel_mul"], r.spec["num_blocks"], r.patch,
-        ):  # fmt: skip
-            return r.batch
-    known = ", ".join(f"({r.spec['channel_mul']}, {r.spec['num_blocks']}, {r.patch})" for r in rows)
+    batches = {
+        (r.spec.channel_mul, r.spec.num_blocks, r.patch): r.batch
+        for r in ROWS
+        if isinstance(r.spec, SupernetSpec)
+    }
+    if (channel_mul, num_blocks, patch) in batches:
+        return batches[channel_mul, num_blocks, patch]
+    known = ", ".join(map(str, batches))
     raise InputError(
         f"channel_mul={channel_mul}, num_blocks={num_blocks}, patch={patch}: the paper has no such "
         f"row; take one of {known}, or another preset."

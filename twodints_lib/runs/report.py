@@ -7,6 +7,7 @@ from twodints_lib.targets import classes
 from twodints_lib import files
 from twodints_lib.runs import paper
 from twodints_lib.space import networks
+from twodints_lib.space.specs import spec_of
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
 RESULT_HEADER = (
@@ -34,23 +35,11 @@ def parameter_rows() -> list[tuple]:
     return rows
 
 
-def network_name(spec: dict) -> str:
-    """What a table calls a network."""
-    size = "" if "channel_mul" not in spec else f" (Mul {spec['channel_mul']:g})"
-    if spec.get("head", "3-class") != "3-class":
-        return f"{network_name(spec | {'head': '3-class'})}, {spec['head']} head"
-    if spec["kind"] == "derived":
-        return f"DiNTS derived{size} (Depth {len(spec['code']['paths'])})"
-    if spec["kind"] == "supernet":
-        return f"DiNTS supernet{size} (Depth {spec['num_blocks']})"
-    return "UNet" if spec["kind"] == "unet" else f"SegResNet ({spec['upsample']})"
-
-
 def result_row(record: dict) -> tuple:
     """One trained network as a row under RESULT_HEADER."""
     m = record["metrics"]
     return (
-        network_name(record["parameters"]["spec"]),
+        spec_of(record["parameters"]["spec"]).title,
         f"{m['network_parameters']:,}",
         m["epochs"],
         f"{record['seconds']:.0f}",

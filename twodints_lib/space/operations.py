@@ -10,8 +10,6 @@ identity, with neither ReLU nor norm. A new one is one line:
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import nn
-
 from twodints_lib.errors import InputError
 
 
@@ -21,7 +19,7 @@ class Operation(NamedTuple):
     `memory` counts activations of the output's size, as MONAI does: ReLU, convolution, norm.
     """
 
-    build: Callable[[int], nn.Module]
+    build: Callable[[int], object]
     memory: float = 3.0
 
 
@@ -29,14 +27,22 @@ def convolution(kernel: int, depthwise: bool = False) -> Operation:
     """A square convolution that keeps the size, over all channels or one channel at a time."""
 
     def build(channels):
+        from torch import nn  # here: what reads codes alone needs no torch
+
         groups = channels if depthwise else 1
         return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=groups, bias=False)
 
     return Operation(build)
 
 
+def _identity(channels):
+    from torch import nn
+
+    return nn.Identity()
+
+
 OPERATIONS = {
-    "skip": Operation(lambda channels: nn.Identity(), memory=0.0),
+    "skip": Operation(_identity, memory=0.0),
     "1x1": convolution(1),
     "3x3": convolution(3),
     "depthwise 3x3": convolution(3, depthwise=True),

@@ -18,6 +18,7 @@ from twodints_lib.messages import log
 from twodints_lib.runs import store
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
+from twodints_lib.space.specs import Spec, spec_of
 from twodints_lib.targets.heads import HEADS
 from twodints_lib.training import distributed, recipes
 from twodints_lib.training.patches import Patches, cache_of, load_samples
@@ -215,7 +216,7 @@ def save(path, content):
 
 def train_network(
     setup: Setup,
-    spec: dict,
+    spec: Spec,
     epochs: int,
     way=Joint,
     plan=None,
@@ -230,13 +231,13 @@ def train_network(
     and best.pt.
     """
     what = recipes.recipe(setup.preset, epochs, spec, select)
-    networks.check_patch(what.patch, spec)
-    parameters = {"spec": spec, "recipe": asdict(what), "images": setup.preset.images}
+    spec.check_patch(what.patch)
+    parameters = {"spec": spec.json(), "recipe": asdict(what), "images": setup.preset.images}
     parameters |= {"search": plan} if plan else {}
     parameters |= {"only": setup.only} if setup.only else {}
     parameters |= {"start": Path(start).name} if start else {}
     inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
-    folder = store.folder(spec["kind"], inputs)
+    folder = store.folder(spec.kind, inputs)
     first = distributed.rank() == 0
     lock = FileLock(folder / ".lock")  # two notebooks may want the same network at once
     with lock if first else nullcontext():
@@ -252,10 +253,10 @@ def train_network(
 def train_ladder(setup: Setup, folder, epochs: int, select="") -> Path:
     """The network of a run with a ladder head in place of its own, trained on from its weights;
     the run itself where it has one."""
-    spec = files.read_json(Path(folder) / "record.json")["parameters"]["spec"]
-    if spec.get("head") == "ladder":
+    spec = spec_of(files.read_json(Path(folder) / "record.json")["parameters"]["spec"])
+    if spec.head == "ladder":
         return folder
-    spec = spec | {"head": "ladder"}
+    spec = replace(spec, head="ladder")
     return train_network(setup, spec, epochs, select=select, start=folder)
 
 
@@ -266,7 +267,7 @@ def _train_and_record(setup, parameters, way, watch, start, folder):
     kept = cache_of(setup)
     train, val = load_samples(setup.train(), encode, kept), load_samples(setup.val(), None, kept)
     torch.manual_seed(setup.seed)
-    net = networks.build(parameters["spec"]).to(predict.device())
+    net = networks.build(spec_of(parameters["spec"])).to(predict.device())
     if start:
         networks.take_weights(net, predict.load_network(start)[0])
     log.info(f"{folder.name}: {networks.count_parameters(net):,} parameters, {len(train)} images")

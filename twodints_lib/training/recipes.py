@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper, settings
+from twodints_lib.space.specs import DerivedSpec, Spec, SupernetSpec
 
 DRAWS_CLASSES = ("3-class", "ladder")  # heads whose first three maps are the classes
 
@@ -29,18 +30,18 @@ class Recipe:
     max_steps: int = 0  # weight updates after which the training ends; 0 = after its epochs
 
 
-def recipe(preset, epochs: int, spec: dict, select: str = "") -> Recipe:
+def recipe(preset, epochs: int, spec: Spec, select: str = "") -> Recipe:
     """The preset's recipe for one network; `paper` takes Table 4's batch for it, unless told.
 
     `select`: dice or f1; by default what the paper does, and f1 for another head than 3-class.
     """
-    head = spec.get("head", "3-class")
+    head = spec.head
     select = select or ("dice" if head == "3-class" else "f1")
     if select not in ("dice", "f1") or (select == "dice" and head not in DRAWS_CLASSES):
         raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
     batch = preset.batch
     untold = (preset.name, batch) == ("paper", settings.PAPER.batch)
-    if untold and spec["kind"] in ("supernet", "derived"):
+    if untold and isinstance(spec, SupernetSpec | DerivedSpec):
         batch = paper.batch_of(preset.channel_mul, preset.num_blocks, preset.patch)
     return Recipe(
         patch=preset.patch,

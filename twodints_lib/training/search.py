@@ -18,6 +18,8 @@ from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, objective, topology
+from twodints_lib.space.operations import TWO
+from twodints_lib.space.specs import DerivedSpec, SupernetSpec
 from twodints_lib.training import loop
 from twodints_lib.training.patches import load_samples
 
@@ -146,20 +148,8 @@ def alphas(net) -> tuple[np.ndarray, np.ndarray]:
     return a.detach().cpu().double().numpy(), c.detach().cpu().double().numpy()
 
 
-def supernet_spec(preset, names=None, head=None) -> dict:
-    """The spec of a preset's supernet, for other operations or another head where given."""
-    spec = {
-        "kind": "supernet",
-        "channel_mul": preset.channel_mul,
-        "num_blocks": preset.num_blocks,
-        "num_depths": preset.num_depths,
-    }
-    spec |= {"names": list(names)} if names else {}
-    return spec | ({"head": head} if head else {})
-
-
 def search_supernet(
-    setup: Setup, plan: Plan | None = None, names=None, head=None, select=""
+    setup: Setup, plan: Plan | None = None, names=TWO, head: str = "3-class", select: str = ""
 ) -> Path:
     """The run folder of a searched supernet, found by its key or made now.
 
@@ -175,14 +165,14 @@ def search_supernet(
             return {}
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
 
-    spec, way = supernet_spec(setup.preset, names, head), WAYS[plan.mode]
+    spec, way = SupernetSpec.of(setup.preset, names, head), WAYS[plan.mode]
     return loop.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select)
 
 
-def untouched(setup: Setup, names=None) -> tuple[np.ndarray, np.ndarray]:
+def untouched(setup: Setup, names=TWO) -> tuple[np.ndarray, np.ndarray]:
     """The alphas that a search of this setup starts from."""
     torch.manual_seed(setup.seed)
-    return alphas(networks.build(supernet_spec(setup.preset, names)))
+    return alphas(networks.build(SupernetSpec.of(setup.preset, names)))
 
 
 def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
@@ -203,10 +193,9 @@ def found_code(folder) -> dict:
     return topology.decode(*alphas(net), net.names)
 
 
-def train_code(setup: Setup, code: dict, head=None) -> Path:
+def train_code(setup: Setup, code: dict, head: str = "3-class") -> Path:
     """Train the network of a code from scratch, on all the training data."""
-    spec = {"kind": "derived", "channel_mul": setup.preset.channel_mul, "code": code}
-    spec |= {"head": head} if head else {}
+    spec = DerivedSpec(setup.preset.channel_mul, code, head=head)
     return loop.train_network(setup, spec, setup.preset.derived_epochs)
 
 
