@@ -161,7 +161,7 @@ def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp
     folder = search.train_code(tiny_setup, code, head)
     record = files.read_json(folder / "record.json")
     assert record["parameters"]["recipe"]["head"] == head
-    draws = head in recipes.DRAWS_CLASSES
+    draws = head in heads.DRAWS_CLASSES
     assert all((r["dice"] is not None) == draws for r in record["metrics"]["per_image"])
     image = next(item.image for item in tiny_setup.val())
     (out,) = predict.segment_files([image], tmp_path / "out", folder)
@@ -197,7 +197,7 @@ def test_a_head_learns_to_separate(head, tiny_setup):
     trainer = loop.Joint(net, samples, recipe, 0)
     losses = [trainer.epoch(e)["loss"] for e in range(1, 101)]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
-    assert predict.validation_scores(net, samples, 64, head)["f1"] > 0.3
+    assert loop.validation_scores(net, samples, 64, head)["f1"] > 0.3
 
 
 def test_an_unknown_head_is_refused():

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from twodints_lib.runs.setup import Setup
 
 from twodints_lib import files
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
 from twodints_lib.runs import settings
+from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SupernetSpec, UNetSpec
 from twodints_lib.training import loop, patches, recipes, search
@@ -71,7 +71,7 @@ def test_same_seed_same_weights(data, tmp_path):
 def test_the_best_weights_are_kept(data, tmp_path, monkeypatch):
     scores = iter([0.2, 0.6, 0.4])
     kept = []
-    monkeypatch.setattr(loop.predict, "validation_scores", lambda net, *_: _note(net, kept, scores))
+    monkeypatch.setattr(loop, "validation_scores", lambda net, *_: _note(net, kept, scores))
     net, _ = fit(data, tmp_path)
     best = kept[1]
     assert all(torch.equal(v, best[k]) for k, v in net.state_dict().items())
@@ -90,7 +90,7 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
         kept.append({k: v.clone() for k, v in net.state_dict().items()})
         return dict(zip(("dice", "f1"), next(scores), strict=True))
 
-    monkeypatch.setattr(loop.predict, "validation_scores", score)
+    monkeypatch.setattr(loop, "validation_scores", score)
     net, history = fit(data, tmp_path, dataclasses.replace(RECIPE, select="f1"))
     assert all(torch.equal(v, kept[1][k]) for k, v in net.state_dict().items())
     assert [(r["dice"], r["f1"]) for r in history if r["dice"]] == [
@@ -104,7 +104,7 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
 
 def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
     scores = iter([0.1, 0.5, *[0.3] * 50])
-    monkeypatch.setattr(loop.predict, "validation_scores", lambda *_: {"dice": next(scores)})
+    monkeypatch.setattr(loop, "validation_scores", lambda *_: {"dice": next(scores)})
     recipe = dataclasses.replace(RECIPE, epochs=30, patience=3)
     _, history = fit(data, tmp_path, recipe)
     assert len(history) == 2 + 3

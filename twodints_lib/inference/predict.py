@@ -20,8 +20,7 @@ from twodints_lib.runs import pretrained, store
 from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
-from twodints_lib.targets.heads import HEADS, LADDER_MAPS, decode_grown
-from twodints_lib.training import distributed, recipes
+from twodints_lib.targets.heads import DRAWS_CLASSES, HEADS, LADDER_MAPS, decode_grown
 
 
 def device() -> torch.device:
@@ -96,17 +95,6 @@ def class_dice(probability, target) -> list[float]:
     return compute_dice(predicted, truth, include_background=False)[0].tolist()
 
 
-def validation_scores(net, samples, patch: int, head: str = "3-class") -> dict:
-    """Both scores that a training can be steered by, means over images: {"dice", "f1"}.
-
-    The Dice of interior and boundary is what the challenge steers by and what Table 4 most likely
-    reports; None for a head that draws no classes. The F1 is that of the decoded cells.
-    """
-    own = score_samples(net, distributed.share(samples), patch, head)
-    found = summary(distributed.gather(own))
-    return {"dice": found["mean_dice"], "f1": found["mean_f1"]}
-
-
 def score_samples(
     net, samples, patch: int, head: str = "3-class", keep=None, decode=None
 ) -> list[dict]:
@@ -118,7 +106,7 @@ def score_samples(
     rows = []
     for s in samples:
         maps = probabilities(net, s.image, patch, head)
-        dice = _dice_row(maps, s) if head in recipes.DRAWS_CLASSES else {"dice": None}
+        dice = _dice_row(maps, s) if head in DRAWS_CLASSES else {"dice": None}
         row = {"name": s.name, "modality": s.modality} | dice
         rows.append(row | score_image(s.labels, (decode or HEADS[head].decode)(maps)))
         if keep is not None:

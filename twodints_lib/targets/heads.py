@@ -240,6 +240,8 @@ HEADS = {
     "ladder": Head(encode_ladder, _activate_ladder, _ladder_loss, decode_ladder, vectors=True),
 }
 
+DRAWS_CLASSES = ("3-class", "ladder")  # heads whose first three maps are the classes
+
 # Ways from labels to maps and back, for the ceiling: name: (encode, decode)
 REPRESENTATIONS = {
     "3-class, as shipped": (encode_three_class, classes.decode_three_class),

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper, settings
 from twodints_lib.space.specs import DerivedSpec, Spec, SupernetSpec
-
-DRAWS_CLASSES = ("3-class", "ladder")  # heads whose first three maps are the classes
+from twodints_lib.targets.heads import DRAWS_CLASSES
 
 
 @dataclass(frozen=True)
