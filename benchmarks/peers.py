@@ -21,11 +21,11 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 from skimage import color, feature, filters, segmentation
-from twodints_lib.runs.setup import begin
 
 from twodints_lib import files
 from twodints_lib.data import images, manifest
 from twodints_lib.runs import environment, store
+from twodints_lib.runs.setup import begin
 from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec

@@ -7,11 +7,11 @@ import pytest
 import tifffile
 import torch
 from skimage.draw import disk
-from twodints_lib.runs.setup import Setup
 
 from twodints_lib import messages
 from twodints_lib.data import manifest
 from twodints_lib.runs import settings
+from twodints_lib.runs.setup import Setup
 
 torch.set_num_threads(1)
 

@@ -421,7 +421,7 @@ def test_kill_leaves_no_half_data_set(sources, cache):
     assert done.returncode == -9, done.stderr
     assert not (cache / "micro4").exists()
     sentence(lambda: manifest.open_data("micro4"), "micro4", "twodints data fetch micro4")
-    assert list(cache.glob(".making-*/new/*"))
+    assert list(cache.glob(".making-*/micro4/*"))
     fetch.make("micro4", sources)
     assert fetch.verify("micro4") == []
 

@@ -4,12 +4,13 @@ import dataclasses
 import json
 
 import pytest
-from twodints_lib.runs.setup import begin
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import environment, report, settings, store
+from twodints_lib.runs.setup import begin
 from twodints_lib.space.specs import DerivedSpec
+from twodints_lib.training import search
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +25,35 @@ def test_the_paper_preset_is_tables_2_and_4():
     assert (p.patch, p.batch, p.num_depths, p.val_start, p.val_every) == (256, 16, 4, 20, 2)
 
 
-def test_zero_means_the_presets_value():
-    assert settings.load("smoke", patch=0, learning_rate=0.0, precision="") == settings.SMOKE
+def test_unset_means_the_presets_value():
+    unset = {name: settings.UNSET[kind] for name, kind in settings.OVERRIDES.items()}
+    assert settings.load("smoke", **unset) == settings.SMOKE
     assert settings.load("smoke", patch=96).patch == 96
     assert settings.load("smoke", learning_rate=1).learning_rate == 1.0
+
+
+def test_zero_is_zero():
+    zero = {"workers": 0, "arch_rate": 0, "images": 0, "max_steps": 0}
+    for name in settings.PRESETS:
+        found = dataclasses.asdict(settings.load(name, **zero))
+        assert {k: found[k] for k in zero} == zero
+
+
+def test_a_rate_of_zero_freezes_the_alphas(tiny_setup):
+    preset = dataclasses.replace(
+        settings.load("smoke", arch_rate=0.0, patch=32, num_blocks=2, num_depths=2), val_start=9
+    )
+    setup = dataclasses.replace(tiny_setup, preset=preset)
+    history = files.read_json(search.search_supernet(setup) / "history.json")["history"]
+    for found, start in zip(search.last_alphas(history), search.untouched(setup), strict=True):
+        assert found == pytest.approx(start, abs=1e-4)
+
+
+def test_the_stamp_names_what_is_not_the_presets(tiny_folder):
+    setup = begin("smoke", str(tiny_folder), 7, num_blocks=1, workers=0)
+    assert setup.stamp.startswith(f"smoke, num_blocks=1 · {setup.dataset.name} · seed 7 · ")
+    assert begin("smoke", str(tiny_folder), 7).stamp.startswith("smoke · ")
+    assert "tiny0, DIC · " in dataclasses.replace(setup, only="DIC").stamp
 
 
 @pytest.mark.parametrize(
@@ -35,6 +61,12 @@ def test_zero_means_the_presets_value():
     [("fast", {}, "fast"), ("smoke", {"patches": 3}, "patches"),
      ("smoke", {"patch": "big"}, "patch"),
      ("smoke", {"patch": 1.5}, "patch"), ("smoke", {"patch": -8}, "patch"),
+     ("smoke", {"patch": 0}, "patch=0 must be above 0; -1 means the preset's"),
+     ("smoke", {"learning_rate": 0.0}, "learning_rate=0.0 must be above 0"),
+     ("smoke", {"learning_rate": float("nan")}, "learning_rate"),
+     ("smoke", {"learning_rate": float("inf")}, "learning_rate"),
+     ("smoke", {"workers": -2}, "workers=-2 must be 0 .no loader processes. or more"),
+     ("smoke", {"is_result": True}, "is_result"),
      ("smoke", {"precision": "int8"}, "int8"), ("smoke", {"schedule": "steps"}, "steps")],
 )  # fmt: skip
 def test_bad_values_are_named(name, values, word):

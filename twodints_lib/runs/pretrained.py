@@ -31,7 +31,6 @@ def folder(model) -> Path:
     return HOME / str(model)
 
 
-
 def check(path, record: dict):
     """InputError unless the weights are those that the record names, where it names any."""
     wanted = record.get("weights_sha256")
@@ -55,7 +54,9 @@ def keep(run, name: str) -> Path:
         partial.mkdir()
         shutil.copy(weights, partial / "best.pt")
         shutil.copy(run / "history.json", partial / "history.json")
-        files.write_json(partial / "record.json", record | {"weights_sha256": files.digest(weights)})
+        files.write_json(
+            partial / "record.json", record | {"weights_sha256": files.digest(weights)}
+        )
     return target
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from twodints_lib.data import images
-from twodints_lib.targets import classes
 from twodints_lib import files
+from twodints_lib.data import images
 from twodints_lib.runs import paper
 from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
+from twodints_lib.targets import classes
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
 RESULT_HEADER = (

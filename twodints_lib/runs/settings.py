@@ -1,5 +1,6 @@
 """Every number that differs between a first look, a laptop and the paper, in one place."""
 
+import math
 import os
 from dataclasses import dataclass, fields, replace
 
@@ -126,39 +127,56 @@ QUARTER = replace(
 PRESETS = {p.name: p for p in (SMOKE, LAPTOP, QUARTER, PAPER)}
 
 
-def load(name: str, **overrides) -> Preset:
-    """The preset of this name, with single values replaced.
+# "As the preset says", as a value of the declared type: papermill reads types from values.
+UNSET = {int: -1, float: -1.0, str: ""}
+FIXED = ("name", "is_result", "minutes")
+OVERRIDES = {f.name: f.type for f in fields(Preset) if f.name not in FIXED}
+MAY_BE_0 = {
+    "images": "all of them",
+    "arch_rate": "the alphas stay as they are",
+    "workers": "no loader processes",
+    "max_steps": "no limit",
+}
+CHOICES = {"schedule": ("constant", "cosine"), "precision": ("float32", "bfloat16", "float16")}
 
-    An override of 0, 0.0 or "" means "as the preset says": that is what the notebooks' parameter
-    cells hold. The environment variable TWODINTS_PRESET, where set, wins over the name; it is
-    how nbval, which cannot inject parameters, runs the committed notebooks.
+
+def load(name: str, **overrides) -> Preset:
+    """The preset of this name, with single values replaced; UNSET leaves the preset's.
+
+    The environment variable TWODINTS_PRESET, where set, wins over the name; it is how nbval,
+    which cannot inject parameters, runs the committed notebooks. Raises InputError.
     """
     name = os.environ.get("TWODINTS_PRESET") or name
     if name not in PRESETS:
         raise InputError(f"preset={name!r} does not exist; take one of {', '.join(PRESETS)}.")
-    kinds = {f.name: f.type for f in fields(Preset)}
-    chosen = {}
-    for key, value in overrides.items():
-        if key not in kinds:
-            raise InputError(f"{key} is not a value of a preset; known are {', '.join(kinds)}.")
-        if value in (0, ""):
-            continue
-        wanted = kinds[key]
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not wanted:
-            raise InputError(f"{key}={value!r} must be {wanted.__name__}; see the preset's value.")
-        if wanted in (int, float) and value < 0:
-            raise InputError(f"{key}={value!r} must not be negative; 0 means the preset's value.")
-        chosen[key] = value
-    preset = replace(PRESETS[name], **chosen)
-    if preset.schedule not in ("constant", "cosine"):
-        raise InputError(f"schedule={preset.schedule!r} is not known; take constant or cosine.")
-    if preset.precision not in ("float32", "bfloat16", "float16"):
-        raise InputError(
-            f"precision={preset.precision!r} is not known; take float32, bfloat16 or float16."
-        )
-    return preset
+    for key in overrides.keys() - OVERRIDES.keys():
+        raise InputError(f"{key} is not a value of a preset; known are {', '.join(OVERRIDES)}.")
+    given = {key: _checked(key, value) for key, value in overrides.items()}
+    return replace(PRESETS[name], **{k: v for k, v in given.items() if v != UNSET[OVERRIDES[k]]})
+
+
+def _checked(key: str, value):
+    """A preset's value, of the declared type and in its range, or UNSET."""
+    wanted = OVERRIDES[key]
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise InputError(f"{key}={value!r} must be {wanted.__name__}; see the preset's value.")
+    if value == UNSET[wanted]:
+        return value
+    if wanted is str and value not in CHOICES[key]:
+        raise InputError(f"{key}={value!r} is not known; take {' or '.join(CHOICES[key])}.")
+    if wanted is not str and not (0 < value < math.inf or value == 0 and key in MAY_BE_0):
+        zero = f"0 ({MAY_BE_0[key]})" if key in MAY_BE_0 else ""
+        low = f"{zero} or more" if zero else "above 0"
+        raise InputError(f"{key}={value!r} must be {low}; {UNSET[wanted]} means the preset's.")
+    return value
+
+
+def differing(preset: Preset) -> dict:
+    """The values that are not those of the preset of this name."""
+    usual = PRESETS.get(preset.name, preset)
+    return {k: getattr(preset, k) for k in OVERRIDES if getattr(preset, k) != getattr(usual, k)}
 
 
 def typed(name: str, text: str, wanted: type):

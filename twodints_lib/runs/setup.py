@@ -33,8 +33,11 @@ class Setup:
 
     @property
     def stamp(self) -> str:
-        """One line under every figure and table: what made it."""
-        return f"{self.preset.name} · {self.dataset.name} · seed {self.seed} · {commit()}"
+        """One line under every figure and table: what made it, and what is not the preset's."""
+        others = (f"{name}={value}" for name, value in settings.differing(self.preset).items())
+        made = ", ".join([self.preset.name, *others])
+        data = f"{self.dataset.name}, {self.only}" if self.only else self.dataset.name
+        return f"{made} · {data} · seed {self.seed} · {commit()}"
 
 
 def begin(preset: str, data: str, seed: int, **overrides) -> Setup:
