@@ -27,10 +27,11 @@ from twodints_lib.data import images, manifest
 from twodints_lib.runs import environment, store
 from twodints_lib.runs.setup import begin
 from twodints_lib.scoring.matching import score_image, summarise
+from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.targets.heads import HEADS
-from twodints_lib.training import diagnose, loop, recipes
+from twodints_lib.training import loop, recipes
 from twodints_lib.training.patches import load_samples
 
 HERE = Path(__file__).parent
@@ -125,7 +126,7 @@ def score(data: str, folder: Path) -> dict:
     best = found.get("ours: distance, tuned")
     for name, other in found.items():  # ours as shipped is the same network's: another decoder
         if best and (not name.startswith("ours") or name.endswith("as shipped")):
-            other["ours_minus_this"] = diagnose.paired_bootstrap(best["f1"], other["f1"])
+            other["ours_minus_this"] = paired_bootstrap(best["f1"], other["f1"])
     return found
 
 

@@ -289,24 +289,6 @@ def test_a_discretisation_gap_is_seen():
     assert verdicts(*healthy(), **scores)[-1] == "ALARM"
 
 
-def test_the_bootstrap_covers_and_can_say_no():
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, 0.1, (3, 30))
-    base = rng.uniform(0.2, 0.8, (3, 30))
-    low, high = diagnose.paired_bootstrap(base + noise - noise.mean(), base)[1:]
-    assert low < 0 < high
-    assert diagnose.verdict(0.0, low, high) == "no evidence that search helped"
-    found = diagnose.paired_bootstrap(base + 0.05 + noise / 10, base)
-    assert found[0] == pytest.approx(0.05, abs=0.01) and diagnose.verdict(*found) == "search helped"
-    assert diagnose.verdict(*diagnose.paired_bootstrap(base, base + 0.1)) == "search hurt"
-    covered = 0
-    for i in range(200):
-        values = np.random.default_rng(i).normal(0, 1, 25)
-        _, low, high = diagnose.paired_bootstrap(values, np.zeros(25), draws=500)
-        covered += low < 0 < high
-    assert 0.88 <= covered / 200 <= 0.99
-
-
 # ---- the study: jobs run once, its tables come from records alone
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import report
+from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import topology
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec, spec_of
-from twodints_lib.training import diagnose, search
+from twodints_lib.training import search
 
 SCORES = ("Dice", "F1")
 KEYS = ("preset", "seed", "data", "data_hash", "commit", "processes", "row")
@@ -117,7 +118,7 @@ def images(a: dict, b: dict) -> dict:
         found[score] = {
             "a": float(pair[0][known].mean()),
             "b": float(pair[1][known].mean()),
-            "difference": diagnose.paired_bootstrap(pair[1][known], pair[0][known]),
+            "difference": paired_bootstrap(pair[1][known], pair[0][known]),
             "won": int((gain > 0).sum()),
             "lost": int((gain < 0).sum()),
             "tied": int((gain == 0).sum()),

@@ -8,7 +8,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from twodints_lib import files
 from twodints_lib.reproduction.study import RECORDS
-from twodints_lib.training import diagnose
+from twodints_lib.scoring.statistics import Difference, paired_bootstrap
 
 
 def load(study: str, folder=None) -> dict[str, dict]:
@@ -60,8 +60,8 @@ def differences(records: dict[str, dict], searched: str, score: int = 0) -> list
             continue
         other = _scores(some, score)
         seeds = sorted(own.keys() & other.keys())
-        found = diagnose.paired_bootstrap([own[s] for s in seeds], [other[s] for s in seeds])
-        word = diagnose.verdict(*found) if len(seeds) > 1 else "one seed: no verdict"
+        found = paired_bootstrap([own[s] for s in seeds], [other[s] for s in seeds])
+        word = Difference(*found, 0, 0).verdict() if len(seeds) > 1 else "one seed: no verdict"
         rows.append((name, *found, word))
     return rows
 
@@ -212,7 +212,7 @@ def modality_rows(records: dict[str, dict]) -> list[tuple]:
         if not seeds:
             continue
         a, b = (np.array([x[s] for s in seeds]) for x in (joint, own))
-        mean, low, high = diagnose.paired_bootstrap(a, b)
+        mean, low, high = paired_bootstrap(a, b)
         word = "no evidence of a difference"
         word = "joint better" if low > 0 else "own better" if high < 0 else word
         word = word if len(seeds) > 1 else "one seed: no verdict"
@@ -256,5 +256,5 @@ def instance_differences(records: dict[str, dict]) -> list[tuple]:
         both = [s for s in seeds if f"{a}-seed-{s}" in f1 and f"{b}-seed-{s}" in f1]
         if both:
             ours, theirs = ([f1[f"{x}-seed-{s}"] for s in both] for x in (a, b))
-            rows.append((what, *diagnose.paired_bootstrap(ours, theirs)))
+            rows.append((what, *paired_bootstrap(ours, theirs)))
     return rows

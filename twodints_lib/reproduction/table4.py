@@ -20,8 +20,9 @@ from twodints_lib.reproduction.study import slim
 from twodints_lib.runs import paper, settings, store
 from twodints_lib.runs.settings import typed
 from twodints_lib.runs.setup import Setup, begin
+from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space.specs import SupernetSpec
-from twodints_lib.training import diagnose, distributed, loop, search
+from twodints_lib.training import distributed, loop, search
 from twodints_lib.training.patches import load_samples
 
 RECORDS = files.shipped("records") / "rows"
@@ -149,7 +150,7 @@ def difference(ours: list[dict], theirs: list[dict], score=0, part="metrics") ->
         return None
     pair = np.array([[a[s] for s in seeds], [b[s] for s in seeds]], float)
     known = ~np.isnan(pair).any((0, 1))  # an image without a class has no Dice
-    return diagnose.paired_bootstrap(*pair[:, :, known])
+    return paired_bootstrap(*pair[:, :, known])
 
 
 def run_rows(names: list[str], preset: str, data: str, given: dict[str, str]):

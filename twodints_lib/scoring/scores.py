@@ -19,6 +19,7 @@ from twodints_lib.data.images import IMAGE_SUFFIXES, read_labels
 from twodints_lib.errors import InputError
 from twodints_lib.scoring import matching
 from twodints_lib.scoring.matching import Overlaps, overlaps, pair
+from twodints_lib.scoring.statistics import interval
 
 SIZES = {"under 13.7 px": (0, 13.7), "13.7 to 30 px": (13.7, 30), "over 30 px": (30, np.inf)}
 ERRORS = ("not found", "merged", "split", "eroded", "displaced", "spurious")
@@ -249,13 +250,6 @@ def _pooled(rows) -> dict:
         "rq": f1,
         "pq": quality * f1,
     }
-
-
-def interval(values, draws: int = 10_000, seed: int = 0) -> list[float]:
-    """95 % bootstrap interval of the mean over images."""
-    values = np.asarray(values, float)
-    some = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
-    return np.percentile(values[some].mean(1), [2.5, 97.5]).tolist()
 
 
 def _label_files(folder) -> dict[str, Path]:

@@ -45,29 +45,3 @@ def alarms(untouched, alphas, names, supernet_score=None, copied_score=None) -> 
 
 
 ALARM_HEADER = ("sign", "value", "limit", "verdict")
-
-
-def paired_bootstrap(ours, theirs, draws: int = 10_000, seed: int = 0) -> tuple:
-    """Mean difference of paired scores and its 95 % interval: (mean, low, high).
-
-    `ours` and `theirs` hold one score an image, (n,), or one a seed and image, (seeds, n); images
-    are drawn with replacement, and seeds too where there are several.
-    """
-    difference = np.atleast_2d(np.asarray(ours, float) - np.asarray(theirs, float))
-    seeds, images = difference.shape
-    rng = np.random.default_rng(seed)
-    some_seeds = rng.integers(seeds, size=(draws, seeds))
-    some_images = rng.integers(images, size=(draws, images))
-    # The mean over drawn seeds and images, as products of how often each was drawn.
-    times_seed = np.stack([np.bincount(s, minlength=seeds) for s in some_seeds]) / seeds
-    times_image = np.stack([np.bincount(i, minlength=images) for i in some_images]) / images
-    means = ((times_seed @ difference) * times_image).sum(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(difference.mean()), float(low), float(high)
-
-
-def verdict(difference: float, low: float, high: float) -> str:
-    """What an interval of (searched - control) allows to say."""
-    if low > 0:
-        return "search helped"
-    return "search hurt" if high < 0 else "no evidence that search helped"
