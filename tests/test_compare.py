@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from twodints_lib import cli, files
+from twodints_lib import cli, files, plots
 from twodints_lib.errors import InputError
-from twodints_lib.plots import runs
 from twodints_lib.reproduction import compare
 from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import topology
@@ -147,8 +146,10 @@ def test_the_command_and_its_json(tmp_path, capsys):
 
 def test_the_figure_has_one_dot_an_image(tmp_path):
     found = compare.compare(record(tmp_path, "a"), record(tmp_path, "b", seed=2))
-    left, right = runs.difference(found).axes
-    dots = np.concatenate([c.get_offsets() for c in left.collections])
+    left, right = plots.difference(found).axes
+    dots = np.concatenate(
+        [line.get_xydata() for line in left.lines if line.get_marker() in "osD^v"]
+    )
     assert sorted(map(tuple, dots)) == sorted((f, f) for f in F1)
     assert [t.get_text() for t in left.get_legend().get_texts()] == ["brightfield", "DIC"]
     assert "won 0, lost 0, tied 4" in {t.get_text() for t in right.texts}

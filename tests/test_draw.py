@@ -1,13 +1,17 @@
 """Figures: stamped, readable aloud, and marked when they are no result."""
 
+import base64
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from twodints_lib import plots
 from twodints_lib.lab import optics
 from twodints_lib.lab.optics import default_dials
-from twodints_lib.plots import lattice, pictures
+from twodints_lib.plots import pictures
 from twodints_lib.runs import settings
 from twodints_lib.space import topology
 from twodints_lib.targets import heads
@@ -17,8 +21,7 @@ from twodints_lib.targets import heads
 def shown(monkeypatch):
     """What would be displayed: a list of (data, keywords)."""
     caught = []
-    for module in (pictures, lattice):
-        monkeypatch.setattr(module, "display", lambda data, **k: caught.append((data, k)))
+    monkeypatch.setattr(pictures, "display", lambda data, **k: caught.append((data, k)))
     return caught
 
 
@@ -29,8 +32,8 @@ def texts(fig):
 @pytest.mark.parametrize("name", ["smoke", "laptop"])
 def test_a_figure_carries_stamp_alt_text_and_ribbon(tiny_setup, shown, name):
     setup = dataclasses.replace(tiny_setup, preset=settings.load(name))
-    fig = pictures.bars({"a": {"x": 0.5}}, "score")
-    pictures.show(fig, setup, alt="Bars of one score")
+    fig = plots.bars({"a": {"x": 0.5}}, "score")
+    plots.show(fig, setup, alt="Bars of one score")
     (data, keywords) = shown[0]
     assert data["text/plain"] == keywords["metadata"]["image/png"]["alt"] == "Bars of one score"
     assert f"{name} · tiny" in texts(fig) and "seed 7" in texts(fig)
@@ -38,7 +41,7 @@ def test_a_figure_carries_stamp_alt_text_and_ribbon(tiny_setup, shown, name):
 
 
 def test_a_table_is_escaped_and_marked(tiny_setup, shown):
-    pictures.show_table(("a", "b"), [("<x>", 1)], tiny_setup, "caption")
+    plots.show_table(("a", "b"), [("<x>", 1)], tiny_setup, "caption")
     data = shown[0][0]
     assert "&lt;x&gt;" in data["text/html"] and "not a result" in data["text/html"]
     assert "<x>  1" in data["text/plain"] and "not a result" in data["text/plain"]
@@ -47,10 +50,10 @@ def test_a_table_is_escaped_and_marked(tiny_setup, shown):
 @pytest.mark.parametrize("depths", [1, 2, 4, 5])
 def test_the_lattice_draws_a_line_for_every_path_that_is_on(depths):
     code = topology.random_code(3, depths, 1)
-    fig = lattice.lattice(code["paths"], code["operations"])
+    fig = plots.code(code)
     assert len(fig.axes[0].lines) == np.sum(code["paths"])
     half = np.full((3, 3 * depths - 2), 0.5)
-    everything = lattice.lattice(half, np.array(code["operations"]))
+    everything = plots.lattices([("", half, np.array(code["operations"]))])
     widths = {line.get_linewidth() for line in everything.axes[0].lines}
     assert len(everything.axes[0].lines) == 3 * (3 * depths - 2) and len(widths) == 1
 
@@ -59,7 +62,7 @@ def test_matches_put_every_cell_in_one_panel():
     truth, pred = np.zeros((40, 40), np.int32), np.zeros((40, 40), np.int32)
     truth[5:15, 5:15], truth[20:30, 20:30], truth[0:4, 30:36] = 1, 2, 3
     pred[5:15, 6:15], pred[33:37, 5:9] = 1, 2
-    fig = pictures.matches(np.zeros((40, 40)), truth, pred)
+    fig = plots.matches(np.zeros((40, 40)), truth, pred)
     titles = [ax.get_title() for ax in fig.axes]
     assert [t.rsplit(": ")[1] for t in titles] == ["1", "1", "1", "1"]
 
@@ -67,47 +70,112 @@ def test_matches_put_every_cell_in_one_panel():
 def test_an_outline_stays_inside_its_cell():
     labels = np.zeros((20, 20), int)
     labels[5:15, 5:15] = 1
-    picture = pictures.outlined(np.linspace(0, 1, 400).reshape(20, 20), labels, "#ff0000")
+    picture = plots.outlined(np.linspace(0, 1, 400).reshape(20, 20), labels, "#ff0000")
     red = (picture == (1, 0, 0)).all(-1)
     assert red.sum() == 36 and (labels[red] == 1).all()
 
 
 @pytest.mark.parametrize("modality", optics.MODALITIES)
 def test_the_lab_draws_each_modality(modality):
-    assert len(pictures.lab(modality, 1, default_dials(modality), size=(64, 64)).axes) == 2
+    assert len(plots.lab(modality, 1, default_dials(modality), size=(64, 64)).axes) == 2
+
+
+def slides(shown, monkeypatch, capsys, call):
+    """The dials that a live figure shows to a person; headless it is a line of text."""
+    monkeypatch.setenv("TWODINTS_HEADLESS", "1")
+    call()
+    assert not shown and "live session" in capsys.readouterr().out
+    monkeypatch.delenv("TWODINTS_HEADLESS")
+    call()
+    (box,) = [data for data, _ in shown if hasattr(data, "children")]
+    return {dial.description: dial for dial in box.children[:-1]}
 
 
 def test_sliders_are_for_people_only(monkeypatch, shown, capsys):
-    monkeypatch.setenv("TWODINTS_HEADLESS", "1")
-    pictures.live_lab("DIC", 1)
-    assert not shown and "live session" in capsys.readouterr().out
-    monkeypatch.delenv("TWODINTS_HEADLESS")
-    pictures.live_lab("DIC", 1)
-    box = shown[-1][0]
-    dropdown, *sliders = box.children[0].children
-    assert dropdown.value == "DIC" and len(sliders) == 5
+    dials = slides(shown, monkeypatch, capsys, lambda: plots.live_lab("DIC", 1))
+    start = dataclasses.asdict(default_dials("DIC"))
+    assert {name: dial.value for name, dial in dials.items()} == {"modality": "DIC"} | start
     before = len(shown)
-    sliders[1].value = 2.0
-    assert len(shown) > before
+    dials["density"].value = 2.0
+    data, keywords = shown[before]
+    assert "density 2.0" in data["text/plain"] and "image/png" in data
+    assert keywords["metadata"]["image/png"]["alt"] == data["text/plain"]
 
 
 def test_thresholds_are_moved_by_people_only(monkeypatch, shown, capsys):
     labels = np.zeros((40, 40), np.int32)
     labels[5:20, 5:20], labels[5:20, 22:37] = 1, 2
     maps = heads.encode_distance(labels)
-    monkeypatch.setenv("TWODINTS_HEADLESS", "1")
-    lattice.live_thresholds(maps, labels)
-    assert not shown and "live session" in capsys.readouterr().out
-    monkeypatch.delenv("TWODINTS_HEADLESS")
-    lattice.live_thresholds(maps, labels)
-    box = next(args[0] for args in reversed(shown) if hasattr(args[0], "children"))
-    foreground, *_ = box.children
+    dials = slides(shown, monkeypatch, capsys, lambda: plots.live_thresholds(maps, labels))
+    assert {name: dial.value for name, dial in dials.items()} == {"foreground": 0.5, "h": 0.2}
     before = len(shown)
-    foreground.value = 0.9
+    dials["foreground"].value = 0.9
+    assert len(shown) > before
+
+
+def test_two_searches_are_replayed_beside_each_other(monkeypatch, shown, capsys):
+    rng = np.random.default_rng(1)
+    history = rng.random((5, 2, 4)), rng.random((5, 2, 4, 2))
+    both = {"paper": history, "dints": history}
+    dials = slides(shown, monkeypatch, capsys, lambda: plots.live_replay(both))
+    assert dials["percent"].value == 0
+    before = len(shown)
+    dials["percent"].value = 100
     assert len(shown) > before
 
 
 def test_a_figure_of_other_runs_bears_their_stamp(shown):
-    fig = lattice.intervals([("a", 0.1, 0.0, 0.2)], "difference")
-    pictures.show(fig, "Small study: seeds 1, 2", alt="one interval")
+    fig = plots.intervals([("a", 0.1, 0.0, 0.2)], "difference")
+    plots.show(fig, "Small study: seeds 1, 2", alt="one interval")
     assert texts(fig) == "Small study: seeds 1, 2" and "image/png" in shown[0][0]
+
+
+def drawn(shown) -> tuple[int, np.ndarray]:
+    """Bytes and pixels (H, W, 3) of the picture that was displayed last."""
+    data = base64.b64decode(shown[-1][0]["image/png"])
+    return len(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_micrograph_keeps_its_greys(tiny_setup, shown, colours):
+    ramp = np.tile(np.arange(256.0), (300, 1)) / 255
+    if colours == 3:  # a colour image, and a figure of more than 256 colours
+        ramp = np.stack([ramp, ramp[:, ::-1], np.full_like(ramp, 0.5)], -1)
+    fig = plots.panels([("ramp", ramp)], columns=1, size=4)
+    plots.show(fig, tiny_setup, alt="a ramp of all greys")
+    assert len(np.unique(drawn(shown)[1][..., 0])) >= 240  # matplotlib's colour map joins a few
+
+
+def test_a_micrograph_is_displayed_exactly(monkeypatch, shown):
+    noise = np.random.default_rng(2).integers(0, 256, (200, 200)) / 255
+    fig = plots.panels([("noise", plots.outlined(noise, np.zeros((200, 200), int)))], columns=1)
+    saved, save = [], fig.savefig
+    monkeypatch.setattr(fig, "savefig", lambda to, **how: (save(to, **how), saved.append(to)))
+    plots.show(fig, "stamp", alt="noise")
+    assert (drawn(shown)[1] == np.asarray(Image.open(saved[0]).convert("RGB"))).all()
+
+
+def test_a_diagram_stays_small(shown):
+    x = np.arange(30)
+    lines = {f"run {i}": np.sin(x / 9 + i) for i in range(7)}
+    for fig in (plots.curves(x, lines, "epoch", "score"), plots.bars({"a": {"x": 0.5}}, "score")):
+        plots.show(fig, "stamp", alt="a diagram")
+        assert drawn(shown)[0] < 20_000
+
+
+def test_every_public_name_has_a_sentence_and_is_there():
+    for name in plots.__all__:
+        assert callable(getattr(plots, name)) or name == "style"
+        assert f"`{name}`" in plots.__doc__ or name == "style"
+
+
+def test_series_share_one_look():
+    x = np.arange(5)
+    lines = plots.curves(x, {"DIC": x, "other": x}, "x", "y").axes[0].lines
+    dots = plots.points({"DIC": (x, x), "other": (x, x)}, "x", "y").axes[0].lines
+    told = plots.style.MODALITY["DIC"]
+    assert lines[0].get_color() == dots[0].get_color() == told != lines[1].get_color()
+    assert lines[0].get_linestyle() != "None" and dots[0].get_linestyle() == "None"
+    history = [{"epoch": e, "loss": 1 / e, "dice": None if e == 1 else 0.5} for e in (1, 2, 3)]
+    loss, dice = (ax.lines[0] for ax in plots.histories({"a": history}).axes)
+    assert len(loss.get_xdata()) == 3 and list(dice.get_xdata()) == [2, 3]

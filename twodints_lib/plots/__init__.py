@@ -1,0 +1,54 @@
+"""Figures: plain arrays in, a matplotlib Figure out. Only this room imports matplotlib.
+
+Display: `show` stamps a figure with what made it and displays it with a text for those who cannot
+see it; `show_table` does the same for rows; `png` gives the bytes of a figure.
+
+Pictures of cells: `grey` makes any image displayable; `outlined` draws the rim of every cell on
+it; `label_picture` colours instances; `panels` sets pictures side by side; `errors` sets truth
+and prediction beside the image; `matches` sorts cells into found, missed and wrong; `lab` draws
+an image of the modality lab at given dials.
+
+Charts: `chart` draws any series of x and y; `curves` lines over one x; `points` dots; `bars`
+grouped bars; `intervals` differences with their intervals; `histories` loss and Dice over epochs;
+`distributions` cumulative shares; `dice_against_f1` a dot for each image; `difference` two runs
+image by image; `path_curves` the probability of every path over a search.
+
+The search space: `lattices` draws states of the lattice side by side; `code` a decoded network.
+
+Sliders, for a live session: `live_lab`, `live_replay` and `live_thresholds`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["style"],
+    submod_attrs={
+        "pictures": [
+            "show",
+            "show_table",
+            "png",
+            "grey",
+            "outlined",
+            "label_picture",
+            "panels",
+            "errors",
+            "matches",
+            "lab",
+        ],
+        "charts": [
+            "chart",
+            "curves",
+            "points",
+            "bars",
+            "intervals",
+            "histories",
+            "distributions",
+            "dice_against_f1",
+            "difference",
+            "path_curves",
+        ],
+        "lattice": ["lattices", "code"],
+        "live": ["live_lab", "live_replay", "live_thresholds"],
+    },
+)

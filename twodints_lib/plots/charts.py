@@ -1,0 +1,153 @@
+"""Charts of scores and histories: lines, dots, bars and intervals.
+
+Lines and dots are one idea, series: {name: (x, y)}, each in its own colour, dash and mark; a
+modality has the same colour in every chart.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from twodints_lib.plots.style import BLUE, COLOURS, DASHES, GREY, LIMIT, MARKS, MODALITY, legend
+from twodints_lib.plots.style import axes as make_axes
+
+
+def _series(ax: Axes, series: dict, lines: bool = True, marks: bool = False) -> None:
+    """Draw {name: (x, y)} as lines, marks or both."""
+    for i, (name, (x, y)) in enumerate(series.items()):
+        look = {"ls": DASHES[i % 4] if lines else "none", "marker": MARKS[i % 5] if marks else ""}
+        ax.plot(x, y, color=MODALITY.get(name, COLOURS[i % 7]), ms=4, label=name, **look)
+
+
+def _intervals(ax: Axes, rows) -> None:
+    """(name, mean, low, high) from top to bottom; pale where the interval has zero in it."""
+    for y, (_, mean, low, high) in enumerate(rows):
+        colour = GREY if low <= 0 <= high else BLUE
+        ax.plot([low, high], [-y, -y], color=colour, lw=2)
+        ax.plot(mean, -y, "o", color=colour)
+    ax.axvline(0, **LIMIT)
+    ax.set_yticks(-np.arange(len(rows)), [row[0] for row in rows])
+
+
+def chart(
+    series: dict, xlabel: str, ylabel: str, lines=True, marks=False, mark=None, diagonal=False,
+    size=(7, 3), **limits,
+) -> Figure:  # fmt: skip
+    """Series {name: (x, y)} as lines, marks or both, on axes of their own.
+
+    `mark` draws a dotted line at this x, `diagonal` one where both are equal; `limits` go to the
+    axes (`ylim=(0, 1)`); `size` in inches.
+    """
+    fig, (ax,) = make_axes(*size)
+    _series(ax, series, lines, marks)
+    if mark is not None:
+        ax.axvline(mark, **LIMIT)
+    if diagonal:
+        top = max(np.nanmax(values) for xy in series.values() for values in xy)
+        ax.plot([0, top], [0, top], **LIMIT)
+    ax.set(xlabel=xlabel, ylabel=ylabel, **limits)
+    legend(ax, beside=size[0] > size[1] + 2)
+    return fig
+
+
+def curves(x, lines: dict, xlabel: str, ylabel: str, mark: float | None = None) -> Figure:
+    """Lines over the same x: {name: values}; few points are marked."""
+    series = {name: (x, values) for name, values in lines.items()}
+    return chart(series, xlabel, ylabel, marks=len(x) <= 20, mark=mark)
+
+
+def points(groups: dict, xlabel: str, ylabel: str, diagonal: bool = False) -> Figure:
+    """Dots: {name: (x, y)}; with `diagonal`, the line on which both are equal."""
+    return chart(groups, xlabel, ylabel, False, True, diagonal=diagonal, size=(5, 4))
+
+
+def dice_against_f1(rows) -> Figure:
+    """One dot an image: class Dice against F1, coloured by modality; without Dice, no dot."""
+    groups = {r["modality"]: [] for r in rows}
+    for r in rows:
+        groups[r["modality"]].append((np.nan if r["dice"] is None else r["dice"], r["f1"]))
+    groups = {name: np.transpose(dots) for name, dots in groups.items()}
+    return points(groups, "Dice (mean of interior and boundary)", "F1", diagonal=True)
+
+
+def distributions(values: dict, label: str, mark: float | None = None) -> Figure:
+    """Cumulative share of values, e.g. cell diameters: {name: values}; `mark` draws a limit."""
+    shares = {n: (np.sort(v), np.arange(1, len(v) + 1) / len(v)) for n, v in values.items()}
+    fig = chart(shares, label, "share of cells below", mark=mark, ylim=(0, 1))
+    (ax,) = fig.axes
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
+    return fig
+
+
+def histories(runs: dict) -> Figure:
+    """Training loss and validation Dice over epochs: {name: history}."""
+    fig, (left, right) = make_axes(9, 3.2, 2)
+    for ax, score, label in ((left, "loss", "DiceCE loss"), (right, "dice", "validation Dice")):
+        series = {}
+        for name, history in runs.items():
+            scored = [r for r in history if r[score] is not None]
+            series[name] = [r["epoch"] for r in scored], [r[score] for r in scored]
+        _series(ax, series, marks=score == "dice")
+        ax.set(xlabel="epoch", ylabel=label)
+    right.set(ylim=(0, 1))
+    legend(right)
+    return fig
+
+
+def path_curves(history, marks: dict | None = None) -> Figure:
+    """Probability of every path over a search, (epochs, B, P), one line a path; `marks` are
+    {name: epoch}."""
+    fig, (ax,) = make_axes(7, 3)
+    flat = np.asarray(history).reshape(len(history), -1)
+    ax.plot(np.arange(1, len(flat) + 1), flat, color=BLUE, alpha=0.35, lw=0.8)
+    ax.axhline(0.5, **LIMIT)
+    for i, (name, epoch) in enumerate((marks or {}).items(), 1):
+        ax.axvline(epoch, color=COLOURS[i], lw=1, label=name)
+    if marks:
+        legend(ax)
+    ax.set(xlabel="epoch", ylabel="probability of a path", ylim=(0, 1))
+    return fig
+
+
+def bars(groups: dict, label: str) -> Figure:
+    """Grouped bars: {series: {group: value}}, values in 0..1 printed above each bar."""
+    fig, (ax,) = make_axes(8, 3.2)
+    names, width = list(next(iter(groups.values()))), 0.8 / len(groups)
+    for i, (series, values) in enumerate(groups.items()):
+        x = np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
+        heights, colour = [values[n] for n in names], COLOURS[i % 7]
+        drawn = ax.bar(x, heights, width * 0.95, color=colour, label=series)
+        ax.bar_label(drawn, fmt="%.2f", fontsize=7)
+    ax.set_xticks(range(len(names)), names)
+    ax.set(ylabel=label, ylim=(0, 1.08))
+    legend(ax, beside=True)
+    return fig
+
+
+def intervals(rows, label: str) -> Figure:
+    """Differences with their 95 % intervals: [(name, mean, low, high)], zero marked."""
+    fig, (ax,) = make_axes(8, 0.36 * len(rows) + 1.1)
+    _intervals(ax, rows)
+    ax.set(xlabel=label)
+    return fig
+
+
+def difference(found: dict) -> Figure:
+    """compare.compare() as a picture: F1 of each image in A and in B, and the mean differences."""
+    fig, (left, right) = make_axes(9, 4, 2)
+    images = found["images"]
+    pairs, kinds = np.array(images["F1"]["pairs"]), np.array(images["modalities"])
+    groups = {kind: pairs[kinds == kind].T for kind in dict.fromkeys(images["modalities"])}
+    _series(left, groups, lines=False, marks=True)
+    left.plot([0, 1], [0, 1], **LIMIT)
+    left.set(xlabel=f"F1, A: {found['a']}", ylabel=f"F1, B: {found['b']}", aspect="equal")
+    left.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    legend(left)
+    rows = [(s, *images[s]["difference"]) for s in ("Dice", "F1") if s in images]
+    _intervals(right, rows)
+    for y, (score, mean, *_) in enumerate(rows):
+        counts = "won {won}, lost {lost}, tied {tied}".format(**images[score])
+        right.annotate(counts, (mean, -y), (0, 9), textcoords="offset points", ha="center")
+    right.set(xlabel="B minus A, mean over images, 95 %", ylim=(-len(rows) + 0.4, 0.6))
+    return fig
