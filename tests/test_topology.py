@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from twodints_lib.errors import InputError
-from twodints_lib.space import cost, derive, networks, operations, topology
+from twodints_lib.space import cost, derive, networks, objective, operations, topology
 from twodints_lib.space.lattice import Supernet
 from twodints_lib.space.operations import OPERATIONS, SIX, TWO, Operation
 from twodints_lib.training import search
@@ -73,6 +73,96 @@ def test_known_shapes_fit_and_run(shape, blocks, depths):
         assert net(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)
     with pytest.raises(InputError, match="pyramid"):
         topology.known_shape("pyramid", blocks, depths)
+
+
+def likeliest(alphas):
+    """The most probable feasible code of a tiny space, by enumeration."""
+    members, _, _ = topology.subsets(topology.depths_of(alphas))
+    rows = itertools.product(range(len(members)), repeat=len(alphas))
+    every = [members[list(row)] for row in rows]
+    feasible = [paths for paths in every if topology.is_feasible({"paths": paths})]
+    return max(feasible, key=lambda paths: (alphas * paths).sum())  # the rest is common to all
+
+
+EXTREME = (37.0, 800.0, -800.0, 1e6, -1e6)
+
+
+@pytest.mark.parametrize("value", EXTREME)
+@pytest.mark.parametrize("place", range(8))
+def test_any_finite_logit_is_decoded_and_sampled(value, place):
+    alphas = np.random.default_rng(place).normal(0, 1, (2, 4))
+    alphas.ravel()[place] = value
+    code = topology.decode(alphas, np.zeros((2, 4, 2)))
+    assert topology.is_feasible(code)
+    drawn = topology.sample(alphas, np.full((2, 4, 2), [value, 0]), np.random.default_rng(0))
+    for some in (code, drawn):
+        assert np.ravel(some["paths"])[place] == (value > 0)
+    assert np.ravel(drawn["operations"]).tolist() == [int(value < 0)] * 8
+    probability = topology.path_probabilities(alphas)
+    assert np.isfinite(probability).all() and 0 <= probability.min() <= probability.max() <= 1
+    assert np.ravel(probability)[place] == pytest.approx(float(value > 0))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_where_all_is_unlikely_the_likelier_code_is_decoded(seed):
+    """MONAI's costs level off at 1e-5: below it ties are broken by the true probability."""
+    alphas = np.random.default_rng(seed).choice([-1e6, -800.0, -90.0, -40.0, -31.0], (3, 4))
+    alphas[1] += 0.125 * np.arange(4)  # no two codes alike
+    found = np.array(topology.decode(alphas, np.zeros((3, 4, 2)))["paths"])
+    assert topology.is_feasible({"paths": found})
+    members, _, _ = topology.subsets(2)
+    logs, kept = topology.log_subset_probabilities(alphas), []
+    for paths in (found, likeliest(alphas)):
+        places = [int(np.flatnonzero((members == row).all(1))[0]) for row in paths]
+        true = sum(logs[b, i] for b, i in enumerate(places))
+        kept.append((sum(-np.log(np.exp(logs[b, i]) + 1e-5) for b, i in enumerate(places)), true))
+    ours, other = kept
+    assert ours[0] < other[0] + 1e-8 and (ours[0] < other[0] - 1e-8 or ours[1] >= other[1])
+
+
+def test_a_path_of_minus_800_is_never_switched_on_by_a_tie():
+    for shape in ("straight", "unet"):
+        wanted = np.array(topology.known_shape(shape, 3, 2)["paths"], bool)
+        alphas = np.where(wanted, -40.0, -800.0)  # all subsets of two lie far below 1e-5
+        alphas[:, 0] = -90.0
+        assert not (np.array(topology.decode(alphas, np.zeros((3, 4, 2)))["paths"], bool)
+                    & (alphas == -800)).any()  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_are_named(value):
+    good, bad = np.zeros((2, 4)), np.full((2, 4), value)
+    operation = np.zeros((2, 4, 2))
+    for call in (
+        lambda: topology.decode(bad, operation), lambda: topology.decode(good, operation + value),
+        lambda: topology.sample(bad, operation, np.random.default_rng(0)),
+        lambda: topology.path_probabilities(bad), lambda: topology.margin(bad),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="not finite.*arch_rate"):
+            call()
+
+
+@pytest.mark.parametrize("value", EXTREME)
+@pytest.mark.parametrize("every", [False, True])
+def test_the_torch_twins_agree_and_stay_finite(value, every):
+    torch.manual_seed(0)
+    net = networks.supernet(1 / 32, 2, 2).double()
+    with torch.no_grad():
+        net.log_alpha_a.normal_(0, 1)
+        net.log_alpha_a[:, slice(None) if every else 1] = value
+        net.log_alpha_c[..., 0] = value
+    alphas, _ = search.alphas(net)
+    theirs = net.path_probabilities(), objective.subset_probabilities(net.log_alpha_a)
+    ours = topology.path_probabilities(alphas), topology.subset_probabilities(alphas)
+    for a, b in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(a.detach(), b, rtol=1e-9, atol=1e-300)
+    net = net.float()
+    for code in (None, topology.known_shape("full grid", 2, 2)):
+        net.only(code)
+        loss = net(torch.rand(1, 3, 16, 16)).square().mean() + sum(objective.terms(net).values())
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
 
 
 def test_the_unet_goes_down_and_up_with_skips_between():

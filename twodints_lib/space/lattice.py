@@ -210,14 +210,21 @@ class Supernet(Lattice):
         self.log_alpha_c = nn.Parameter(torch.randn(num_blocks, paths, len(names)) * 0.01 + 1)
         self.keep = None  # boolean (B, P, O): evaluate these alone, see only()
 
-    def path_probabilities(self):
+    def path_probabilities(self) -> torch.Tensor:
         """P(path on), given that its block has at least one on; (B, P), differentiable."""
-        p = torch.sigmoid(self.log_alpha_a)
-        return p / (1 - (1 - p).prod(-1, keepdim=True))
+        return self._log_path_probabilities().exp()
 
-    def mixture(self):
-        """The weight of every operation in the sum that reaches a node, (B, P, O)."""
-        return self.path_probabilities()[..., None] * self.log_alpha_c.softmax(-1)
+    def _log_path_probabilities(self):
+        """Without a division of zeros, whatever the logits."""
+        logits = self.log_alpha_a
+        off = F.logsigmoid(-logits).sum(-1, keepdim=True)  # the logarithm of P(none on)
+        some = torch.log((-torch.expm1(off)).clamp_min(1e-18))
+        unlikely = logits.amax(-1, keepdim=True) < -40  # then no two are on at once
+        return torch.where(unlikely, logits.log_softmax(-1), F.logsigmoid(logits) - some)
+
+    def log_mixture(self) -> torch.Tensor:
+        """Logarithm of each operation's weight in the sum that reaches a node, (B, P, O)."""
+        return self._log_path_probabilities()[..., None] + self.log_alpha_c.log_softmax(-1)
 
     def only(self, code: dict | None):
         """Evaluate the one network of a code from now on; None: the whole mixture again.
@@ -233,7 +240,7 @@ class Supernet(Lattice):
 
     def forward(self, image):
         """Logits of the weighed sum of all networks of the space, or of the one kept."""
-        weight = self.mixture()
+        weight = self.log_mixture()
         if self.keep is not None:
-            weight = weight / weight.detach()
-        return super().forward(image, weight, self.keep)
+            weight = weight - weight.detach()
+        return super().forward(image, weight.exp(), self.keep)

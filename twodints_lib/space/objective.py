@@ -35,9 +35,7 @@ def subset_probabilities(log_alpha_a):
     """Probability of every non-empty path subset of every block, (B, N); MONAI get_prob_a."""
     depths = topology.depths_of(log_alpha_a)
     members, _, _ = _patterns(depths, log_alpha_a.dtype, log_alpha_a.device)
-    off = torch.nn.functional.logsigmoid(-log_alpha_a)  # log(1 - p); log p = off + alpha
-    product = (log_alpha_a @ members.T + off.sum(-1, keepdim=True)).exp()
-    return product / (1 - off.sum(-1, keepdim=True).exp())
+    return (log_alpha_a @ members.T).softmax(-1)
 
 
 def path_entropy(probability):

@@ -11,6 +11,7 @@ the 2^D - 1 patterns answers every question here: the best code, the k best, how
 from functools import lru_cache
 
 import numpy as np
+from scipy.special import logsumexp, softmax
 
 from twodints_lib.errors import InputError
 from twodints_lib.space import operations
@@ -42,19 +43,30 @@ def subsets(num_depths: int):
 
 def path_probabilities(log_alpha_a) -> np.ndarray:
     """P(path on), given that a block has at least one path on; (B, P) (MONAI get_prob_a)."""
-    p = 1 / (1 + np.exp(-np.asarray(log_alpha_a, np.float64)))
-    return p / (1 - np.prod(1 - p, axis=1, keepdims=True))
+    return subset_probabilities(log_alpha_a) @ subsets(depths_of(log_alpha_a))[0]
 
 
 def subset_probabilities(log_alpha_a) -> np.ndarray:
     """Probability of every path subset in every block, (B, 2^P - 1) (MONAI get_prob_a(child))."""
-    alphas = np.asarray(log_alpha_a, np.float64)
-    members, _, _ = subsets(depths_of(alphas))
-    p = 1 / (1 + np.exp(-alphas))
-    # In logarithms: one matrix product in place of a product over P for each subset.
-    log_on, log_off = np.log(p), np.log1p(-p)
-    product = np.exp((log_on - log_off) @ members.T + log_off.sum(1, keepdims=True))
-    return product / (1 - np.prod(1 - p, axis=1, keepdims=True))
+    return np.exp(log_subset_probabilities(log_alpha_a))
+
+
+def log_subset_probabilities(log_alpha_a) -> np.ndarray:
+    """Its logarithm, (B, 2^P - 1), right for any finite logits; InputError where one is not.
+
+    Given that a path is on, a subset's odds are the product of its paths' odds, e^logit each.
+    """
+    alphas = finite(log_alpha_a)
+    odds = alphas @ subsets(depths_of(alphas))[0].T
+    return odds - logsumexp(odds, axis=1, keepdims=True)
+
+
+def finite(logits) -> np.ndarray:
+    """The logits as float64; InputError where they are not all finite."""
+    found = np.asarray(logits, np.float64)
+    if not np.isfinite(found).all():
+        raise InputError("alphas: some are not finite, the search diverged; lower arch_rate.")
+    return found
 
 
 def depths_of(paths) -> int:
@@ -69,26 +81,29 @@ def k_best(log_alpha_a, k: int = 1) -> tuple[list[np.ndarray], np.ndarray]:
     k ways for each node pattern: exact, linear in blocks, where MONAI runs Dijkstra on a dense
     graph of B * (2^P - 1) nodes. Fewer than k are returned where fewer exist.
     """
-    alphas = np.asarray(log_alpha_a, np.float64)
-    members, consumed, produced = subsets(depths_of(alphas))
-    costs = -np.log(subset_probabilities(alphas) + 1e-5)  # (B, N)
-    patterns = 2 ** depths_of(alphas)
-    best, ways = np.zeros((patterns, 1)), []  # cost to reach each pattern, cheapest first
+    members, consumed, produced = subsets(depths_of(log_alpha_a))
+    logs = log_subset_probabilities(log_alpha_a)  # (B, N)
+    # Of subsets that all lie below 1e-5 the likelier one: costs are multiples of 2^-32, of which
+    # sums are exact, so that a tie is one and its true probability, the second number, decides.
+    costs = np.stack([np.rint(-np.log(np.exp(logs) + 1e-5) * 2**32) / 2**32, -logs], -1)
+    patterns = 2 ** depths_of(log_alpha_a)
+    best, ways = np.zeros((patterns, 1, 2)), []  # cost to reach each pattern, cheapest first
     for cost in costs:
-        total = best[consumed] + cost[:, None]  # (N, ways kept)
-        kept, width = total.shape[1], min(k, total.size)
-        flat = total.ravel()
-        order = np.lexsort((flat, np.repeat(produced, kept)))
+        total = best[consumed] + cost[:, None]  # (N, ways kept, 2)
+        kept, width = total.shape[1], min(k, total.shape[0] * total.shape[1])
+        flat = total.reshape(-1, 2)
+        order = np.lexsort((flat[:, 1], flat[:, 0], np.repeat(produced, kept)))
         sizes = np.bincount(produced, minlength=patterns) * kept
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        best = np.full((patterns, width), np.inf)
+        best = np.full((patterns, width, 2), np.inf)
         choice = np.full((patterns, width), -1)
         for pattern in range(1, patterns):
             some = order[starts[pattern] : starts[pattern] + min(width, sizes[pattern])]
             best[pattern, : len(some)], choice[pattern, : len(some)] = flat[some], some
         ways.append((choice, kept))
-    ends = np.argsort(best, axis=None, kind="stable")[:k]
-    ends = ends[np.isfinite(best.ravel()[ends])]
+    flat = best.reshape(-1, 2)
+    ends = np.lexsort((flat[:, 1], flat[:, 0]))[:k]
+    ends = ends[np.isfinite(flat[ends, 0])]
     codes = []
     for end in ends:
         pattern, rank = divmod(int(end), best.shape[1])
@@ -98,7 +113,7 @@ def k_best(log_alpha_a, k: int = 1) -> tuple[list[np.ndarray], np.ndarray]:
             rows.append(members[subset])
             pattern = consumed[subset]
         codes.append(np.array(rows[::-1]))
-    return codes, best.ravel()[ends]
+    return codes, flat[ends, 0]
 
 
 def decode(log_alpha_a, log_alpha_c, names=operations.TWO) -> dict:
@@ -106,7 +121,7 @@ def decode(log_alpha_a, log_alpha_c, names=operations.TWO) -> dict:
 
     Operations are the arg max on each path. `log_alpha_a` (B, P), `log_alpha_c` (B, P, O).
     """
-    return as_code(k_best(log_alpha_a)[0][0], np.asarray(log_alpha_c).argmax(-1), names)
+    return as_code(k_best(log_alpha_a)[0][0], finite(log_alpha_c).argmax(-1), names)
 
 
 def margin(log_alpha_a) -> float:
@@ -132,21 +147,24 @@ def sample(log_alpha_a, log_alpha_c, rng, names=operations.TWO) -> dict:
     pattern), then subsets are drawn from the first to the last. With all alphas 0 every feasible
     code has the same chance. `rng` is a numpy Generator.
     """
-    probability = subset_probabilities(log_alpha_a)
+    logs = log_subset_probabilities(log_alpha_a)
     members, consumed, produced = subsets(depths_of(log_alpha_a))
-    behind = [np.ones(2 ** depths_of(log_alpha_a))]
-    for p in probability[::-1]:
-        message = np.bincount(consumed, p * behind[-1][produced], len(behind[-1]))
-        behind.append(message / message.max())
+    behind = [np.zeros(2 ** depths_of(log_alpha_a))]  # logarithms
+    for log in logs[::-1]:
+        weight, top = log + behind[-1][produced], np.full_like(behind[0], -np.inf)
+        np.maximum.at(top, consumed, weight)
+        # nothing consumes the empty pattern 0, and its weight is never read
+        total = np.bincount(consumed, np.exp(weight - top[consumed]), len(top))
+        behind.append(top + np.log(np.maximum(total, 1)))
     rows, pattern = [], None
-    for p, ahead in zip(probability, behind[-2::-1], strict=True):
-        weight = p * ahead[produced]
+    for log, ahead in zip(logs, behind[-2::-1], strict=True):
+        weight = log + ahead[produced]
         if pattern is not None:
-            weight = weight * (consumed == pattern)
-        subset = rng.choice(len(weight), p=weight / weight.sum())
+            weight[consumed != pattern] = -np.inf
+        subset = rng.choice(len(weight), p=softmax(weight))
         rows.append(members[subset])
         pattern = produced[subset]
-    logits = np.asarray(log_alpha_c, np.float64)
+    logits = finite(log_alpha_c)
     noise = rng.gumbel(size=logits.shape)  # arg max of logits + Gumbel noise: a softmax draw
     return as_code(rows, (logits + noise).argmax(-1), names)
 
