@@ -336,7 +336,7 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
 
 
 def test_a_search_for_all_modalities_beside_one_for_each(small_study, tiny_folder):
-    study.run(str(tiny_folder), ["modalities"], [1], lambda _: None)
+    study.run(str(tiny_folder), ["modalities"], [1])
     records = results.load(study.place("modalities", str(tiny_folder)))
     rows = results.modality_rows(records)
     assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
@@ -353,7 +353,7 @@ def few_codes(monkeypatch):
 
 
 def test_the_tiny_space_is_trained_and_searched(small_study, tiny_folder, few_codes, monkeypatch):
-    study.run(str(tiny_folder), ["tiny"], [1], lambda _: None)
+    study.run(str(tiny_folder), ["tiny"], [1])
     records = results.load(study.place("tiny", str(tiny_folder)))
     assert len(records["table-seed-1"]["networks"]) == len(few_codes) == 4
     assert results.tiny_lines(records)[0].startswith("4 networks trained 1 times, for ")
@@ -365,7 +365,7 @@ def test_the_tiny_space_is_trained_and_searched(small_study, tiny_folder, few_co
 
 def test_a_network_of_the_table_is_trained_as_any_other(small_study, tiny_folder, few_codes):
     setup = study.setup_of(str(tiny_folder), 1, tiny.SCALE | {"derived_epochs": 3})
-    row = tiny.table(setup, lambda _: None)[2]
+    row = tiny.table(setup)[2]
     folder = search.train_code(setup, few_codes[2])
     net, _ = predict.load_network(folder)
     val = patches.load_samples(setup.val())
@@ -386,8 +386,8 @@ def test_an_interrupted_table_goes_on(small_study, tiny_folder, few_codes, monke
 
     monkeypatch.setattr(predict, "mean_dice", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        tiny.table(setup, lambda _: None)
-    rows = tiny.table(setup, lambda _: None)
+        tiny.table(setup)
+    rows = tiny.table(setup)
     assert [r["mean_dice"] for r in rows] == [d for d in scored if d is not None]
     assert len(scored) == 5 and len(rows) == 4
 
@@ -415,7 +415,7 @@ def test_a_table_says_how_well_it_ranks():
 
 def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folder, monkeypatch):
     monkeypatch.setattr(study, "INSTANCES", study.SCALE | {"val_every": 1})
-    study.run(str(tiny_folder), ["instances"], [1], lambda _: None)
+    study.run(str(tiny_folder), ["instances"], [1])
     records = results.load(study.place("instances", str(tiny_folder)))
     rows = results.instance_rows(records)
     assert {r[:2] for r in rows} == {
