@@ -15,6 +15,7 @@ from twodints_lib.inference import predict
 from twodints_lib.reproduction import table4
 from twodints_lib.runs import environment, paper, store
 from twodints_lib.scoring import scores
+from twodints_lib.targets.classes import decode_three_class
 from twodints_lib.training.patches import load_samples
 
 
@@ -22,7 +23,7 @@ def errors_of(folder, samples) -> dict[str, int]:
     """{kind of error: cells} of one trained network over all samples."""
     net, record = predict.load_network(folder)
     segmented = partial(predict.probabilities, net, patch=record["parameters"]["recipe"]["patch"])
-    decode = predict.HEADS["3-class"].decode
+    decode = decode_three_class
     found = [
         {"name": s.name, "modality": s.modality}
         | scores.score(s.labels, decode(segmented(s.image)))

@@ -138,8 +138,8 @@ def mosaic(size: int = 4096) -> dict:
     """Every representation decoded from a mosaic in tiles and in one piece: the same partition?"""
     truth, _ = crowd(size, 20_000)
     found = {}
-    for name, (encode, decode) in heads.REPRESENTATIONS.items():
-        maps = encode(truth)
+    for name, decoder in heads.DECODERS.items():
+        maps, decode = heads.encode(truth, decoder.parts), decoder.decode
         maps += np.random.default_rng(1).normal(0, 0.05, (1, size, size)).astype(np.float32)
         seconds, labels = [], []
         for call in (lambda m, d=decode: d(m), lambda m, d=decode: tiles.decode(m, d)):

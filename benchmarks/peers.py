@@ -30,7 +30,6 @@ from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
-from twodints_lib.targets.heads import HEADS
 from twodints_lib.training import loop, recipes
 from twodints_lib.training.patches import load_samples
 
@@ -89,7 +88,7 @@ def ours(data: str, out: Path, seconds: float, seed: int):
 
 def _epoch_seconds(setup) -> float:
     """Seconds of a training epoch on all images, from a few epochs on every third of them."""
-    few = load_samples(setup.train()[::3], HEADS["ladder"].encode)
+    few = load_samples(setup.train()[::3], "ladder")
     recipe = recipes.recipe(setup.preset, 3, SPEC)
     trainer = loop.Joint(networks.build(SPEC), few, recipe, setup.seed)
     times = []

@@ -8,8 +8,10 @@ from scipy import ndimage
 from skimage.draw import disk
 
 from twodints_lib.data import images
+from twodints_lib.data.labels import renumber
 from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
+from twodints_lib.targets.classes import INTERIOR, three_class
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 255, (20, 30)).astype(np.uint8)
@@ -133,7 +135,7 @@ def test_labels_that_lost_their_ids_are_refused(tmp_path, array, word):
 
 
 def test_labels_without_background_keep_every_cell():
-    np.testing.assert_array_equal(images.renumber(np.array([[4, 4], [9, 9]])), [[1, 1], [2, 2]])
+    np.testing.assert_array_equal(renumber(np.array([[4, 4], [9, 9]])), [[1, 1], [2, 2]])
 
 
 def test_label_of_another_shape_names_both_files(tmp_path):
@@ -216,11 +218,11 @@ def test_three_classes_by_hand(seed):
     labels = np.zeros((60, 60), np.int32)
     for i in range(1, 9):  # they touch, overlap and leave the image
         labels[disk(rng.integers(0, 60, 2), rng.integers(3, 12), shape=labels.shape)] = i
-    np.testing.assert_array_equal(images.three_class(labels), target_by_hand(labels))
+    np.testing.assert_array_equal(three_class(labels), target_by_hand(labels))
 
 
 @pytest.mark.parametrize(("side", "kept"), [(4, True), (5, True), (3, False)])
 def test_interiors_under_16_pixels_are_dropped(side, kept):
     labels = np.zeros((20, 20), int)
     labels[5 : 9 + side, 5 : 9 + side] = 1  # two pixels a side become boundary
-    assert (images.three_class(labels) == images.INTERIOR).any() == kept
+    assert (three_class(labels) == INTERIOR).any() == kept

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from twodints_lib.data import images
+from twodints_lib.data import labels as label_images
 from twodints_lib.targets import classes
 
 
@@ -45,7 +45,7 @@ def test_diagonal_contact_merges():
 def test_touching_cells_come_back_apart_and_smaller():
     labels = np.zeros((60, 60), int)
     labels[10:40, 5:30], labels[10:40, 30:55] = 1, 2
-    found = classes.label_interior(images.three_class(labels) == images.INTERIOR)
+    found = classes.label_interior(classes.three_class(labels) == classes.INTERIOR)
     assert found.max() == 2
     for i in (1, 2):
         assert (found == i).sum() == 26 * 21  # two pixels off each side
@@ -61,8 +61,8 @@ def test_diameters_and_contact():
     labels[5:15, 60:70], labels[15:25, 60:70] = 2, 3  # touching
     labels[60:70, 10:20], labels[71:76, 21:26] = 4, 5  # one pixel lies between
     labels[40:44, 40:44], labels[44:48, 44:48] = 6, 7  # by a corner
-    np.testing.assert_allclose(classes.diameters(labels)[0], 20, atol=0.5)
+    np.testing.assert_allclose(label_images.diameters(labels)[0], 20, atol=0.5)
     expected = [False, True, True, False, False, True, True]
-    np.testing.assert_array_equal(classes.touching(labels), expected)
-    numbers = classes.cell_statistics([labels, np.zeros((10, 10), np.int32)])
+    np.testing.assert_array_equal(label_images.touching(labels), expected)
+    numbers = label_images.cell_statistics([labels, np.zeros((10, 10), np.int32)])
     assert numbers["cells"] == 7 and numbers["share_touching"] == pytest.approx(4 / 7)

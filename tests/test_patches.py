@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib.data import images, manifest
+from twodints_lib.data import manifest
 from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
+from twodints_lib.targets.classes import three_class
 from twodints_lib.training import patches
 
 
@@ -79,7 +80,7 @@ def test_every_augmentation_happens(samples):
 def test_samples_hold_input_target_and_labels(samples):
     for s in samples:
         assert s.image.shape == (3, 96, 96) and s.target.shape == (1, 96, 96)
-        np.testing.assert_array_equal(s.target[0].numpy(), images.three_class(s.labels))
+        np.testing.assert_array_equal(s.target[0].numpy(), three_class(s.labels))
         assert s.modality in ("brightfield", "fluorescence")
 
 

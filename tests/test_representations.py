@@ -9,13 +9,16 @@ import torch
 from skimage.draw import disk, ellipse
 
 from twodints_lib import cli, files
+from twodints_lib.data import labels as label_images
 from twodints_lib.data import manifest
+from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.scoring import scores
+from twodints_lib.scoring import ceiling, scores
 from twodints_lib.space import networks, topology
 from twodints_lib.space.specs import DerivedSpec, SegResNetSpec, SupernetSpec, UNetSpec
 from twodints_lib.targets import classes, heads
-from twodints_lib.targets.heads import REPRESENTATIONS
+from twodints_lib.targets.distance import encode_distance
+from twodints_lib.targets.heads import DECODERS, HEADS
 from twodints_lib.training import loop, patches, recipes, search
 
 
@@ -40,23 +43,22 @@ def bent():
 
 
 def f1(name, labels):
-    encode, decode = REPRESENTATIONS[name]
-    maps = encode(labels)
+    maps = heads.encode(labels, DECODERS[name].parts)
     assert maps.dtype == np.float32 and maps.shape[1:] == labels.shape
-    found = decode(maps)
+    found = DECODERS[name].decode(maps)
     assert found.dtype == np.int32 and found.shape == labels.shape
     return scores.score(labels, found)["f1"]
 
 
-@pytest.mark.parametrize("name", REPRESENTATIONS)
+@pytest.mark.parametrize("name", DECODERS)
 def test_large_cells_that_do_not_touch_come_back(name):
     assert f1(name, grid(10, 6)) == 1
 
 
-@pytest.mark.parametrize("name", REPRESENTATIONS)
+@pytest.mark.parametrize("name", DECODERS)
 def test_nothing_in_nothing_out(name):
-    encode, decode = REPRESENTATIONS[name]
-    assert not decode(encode(np.zeros((32, 32), np.int32))).any()
+    maps = heads.encode(np.zeros((32, 32), np.int32), DECODERS[name].parts)
+    assert not DECODERS[name].decode(maps).any()
 
 
 def test_small_cells_are_lost_as_shipped_and_won_by_growing():
@@ -68,7 +70,7 @@ def test_small_cells_are_lost_as_shipped_and_won_by_growing():
 @pytest.mark.parametrize("name", ["distance", "flow"])
 def test_touching_cells_are_separated(name):
     touching = grid(9, 0)
-    assert classes.touching(touching).mean() > 0.8
+    assert label_images.touching(touching).mean() > 0.8
     assert f1(name, touching) == 1
 
 
@@ -78,8 +80,8 @@ def test_a_flow_leads_around_bends():
 
 def test_growing_stays_inside_the_foreground_and_between_cells():
     labels = grid(9, 0)
-    maps = heads.encode_three_class(labels)
-    official, grown = classes.decode_three_class(maps), heads.decode_grown(maps)
+    maps = classes.encode_three_class(labels)
+    official, grown = classes.decode_three_class(maps), classes.decode_grown(maps)
     assert (grown[official > 0] == official[official > 0]).all()
     assert (grown > 0).sum() > (official > 0).sum()
     assert not grown[maps[0] > 0.5].any()
@@ -88,15 +90,15 @@ def test_growing_stays_inside_the_foreground_and_between_cells():
 def test_distance_is_one_at_the_top_of_every_cell():
     labels = np.zeros((64, 64), np.int32)
     labels[ellipse(20, 20, 5, 14)], labels[disk((45, 45), 12)] = 4, 9  # ids with a gap
-    maps = heads.encode_distance(labels)
-    assert [maps[1][labels == i].max() for i in (4, 9)] == [1, 1]
-    assert ((maps[1] > 0) == (labels > 0)).all()
+    (distance,) = encode_distance(labels)
+    assert [distance[labels == i].max() for i in (4, 9)] == [1, 1]
+    assert ((distance > 0) == (labels > 0)).all()
 
 
 def test_flows_have_length_one_and_point_inwards():
     labels = np.zeros((48, 48), np.int32)
     labels[disk((24, 24), 14)] = 1
-    maps = heads.encode_flow(labels)
+    maps = HEADS["flow"].encode(labels)
     y, x = np.nonzero(labels)
     outwards = np.stack([y - 24, x - 24])
     far = np.hypot(*outwards) > 3
@@ -107,9 +109,9 @@ def test_flows_have_length_one_and_point_inwards():
 
 def test_a_cell_whose_flow_disagrees_is_dropped():
     labels = grid(10, 6)
-    maps = heads.encode_flow(labels)
+    maps = HEADS["flow"].encode(labels)
     maps[1:, labels == 1] *= np.array([-1, 1])[:, None]  # a saddle instead of a sink
-    found = heads.decode_flow(maps)
+    found = HEADS["flow"].decode(maps)
     assert scores.score(labels, found)["fn"] == 1
 
 
@@ -117,7 +119,7 @@ def test_the_ceiling_command(tiny_folder, capsys):
     assert cli.main(["ceiling", str(tiny_folder), "--only", "distance"]) == 0
     assert "brightfield" in capsys.readouterr().out
     items = manifest.open_data(tiny_folder).items
-    found = heads.ceiling(items, ["3-class, grown back"])
+    found = ceiling.ceiling(items, ["3-class, grown back"])
     assert 0 <= found["3-class, grown back"]["mean_f1"] <= 1
     assert cli.main(["ceiling", str(tiny_folder), "--only", "polygons"]) == 2
     assert "polygons" in capsys.readouterr().err
@@ -141,27 +143,27 @@ def test_vectors_turn_with_the_patch(turn, flip):
         return np.ascontiguousarray(x[..., ::-1] if flip else x)
 
     ramps = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij")).astype(np.float32)
-    moved, where = (torch.from_numpy(move(x)) for x in (heads.encode_flow(labels), ramps))
+    moved, where = (torch.from_numpy(move(x)) for x in (HEADS["flow"].encode(labels), ramps))
     found = patches.turned(moved, where).numpy()
-    wanted = heads.encode_flow(move(labels))
+    wanted = HEADS["flow"].encode(move(labels))
     inside = wanted[0] > 0
     agree = (found[1:] * wanted[1:]).sum(0)[inside]  # cosines: 1 but beside an even-sized middle
     assert (found[0] == wanted[0]).all() and np.median(agree) > 0.98
 
 
-@pytest.mark.parametrize("head", heads.HEADS)
+@pytest.mark.parametrize("head", HEADS)
 def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp_path):
     specs = [UNetSpec(), SegResNetSpec(), SupernetSpec.of(tiny_setup.preset)]
     code = topology.random_code(2, 2, 1)
     for spec in [*specs, DerivedSpec(0.125, code)]:
         net = networks.build(dataclasses.replace(spec, head=head))
         maps = predict.probabilities(net, np.zeros((3, 32, 32), np.float32), 32, head)
-        assert maps.shape == (networks.HEADS[head], 32, 32)
-        assert heads.HEADS[head].decode(maps).shape == (32, 32)
+        assert maps.shape == (HEADS[head].channels, 32, 32)
+        assert HEADS[head].decode(maps).shape == (32, 32)
     folder = search.train_code(tiny_setup, code, head)
     record = files.read_json(folder / "record.json")
     assert record["parameters"]["recipe"]["head"] == head
-    draws = head in heads.DRAWS_CLASSES
+    draws = HEADS[head].draws_classes
     assert all((r["dice"] is not None) == draws for r in record["metrics"]["per_image"])
     image = next(item.image for item in tiny_setup.val())
     (out,) = predict.segment_files([image], tmp_path / "out", folder)
@@ -170,7 +172,7 @@ def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp
 
 def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch):
     labels = grid(9, 4)
-    maps = heads.encode_three_class(labels)
+    maps = classes.encode_three_class(labels)
     monkeypatch.setattr(predict, "probabilities", lambda *_: maps)
     code = topology.known_shape("unet", 2, 2)
     folder = search.train_code(tiny_setup, code)
@@ -187,7 +189,7 @@ def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch)
 @pytest.mark.parametrize("head", ["distance", "flow"])
 def test_a_head_learns_to_separate(head, tiny_setup):
     items = tiny_setup.train()[:2]
-    samples = patches.load_samples(items, heads.HEADS[head].encode)
+    samples = patches.load_samples(items, head)
     recipe = recipes.Recipe(
         patch=64, batch=2, epochs=1, learning_rate=5e-3, patience=9, val_start=1, val_every=1,
         head=head,
@@ -203,3 +205,27 @@ def test_a_head_learns_to_separate(head, tiny_setup):
 def test_an_unknown_head_is_refused():
     with pytest.raises(Exception, match="polygons"):
         networks.build(UNetSpec(head="polygons"))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_is_the_sum_of_its_parts(name):
+    """The ladder's maps are those of the other heads, its loss is the sum of what they add."""
+    labels, ladder = grid(9, 4), HEADS["ladder"]
+    at = {"3-class": [0, 1, 2], "distance": [3, 4], "flow": [3, 5, 6], "ladder": list(range(7))}
+    maps = ladder.encode(labels)
+    np.testing.assert_array_equal(maps[at[name]], HEADS[name].encode(labels))
+    logits = torch.randn(2, 7, 96, 96, generator=torch.Generator().manual_seed(0))
+    drawn = ladder.activate(logits)[:, at[name]]
+    torch.testing.assert_close(drawn, HEADS[name].activate(logits[:, at[name]]))
+    own = HEADS[name]
+    wanted = torch.from_numpy(maps)[None].expand(2, -1, -1, -1)
+    losses = {n: HEADS[n].loss(logits[:, at[n]], wanted[:, at[n]]) for n in at}
+    shared = heads.PARTS["foreground"].loss(logits[:, 3:4], wanted[:, 3:4])  # counted once
+    whole = losses["3-class"] + losses["distance"] + losses["flow"] - shared
+    torch.testing.assert_close(losses["ladder"], whole)
+    assert own.channels == len(at[name]) and own.decode(maps[at[name]]).max() > 10
+
+
+def test_an_unknown_name_of_a_head_is_refused_in_one_sentence():
+    with pytest.raises(InputError, match=r"polygons.*3-class, distance, flow, ladder"):
+        heads.head_of("polygons")

@@ -9,12 +9,12 @@ from scipy import ndimage
 
 from twodints_lib import files
 from twodints_lib.data.images import read_image, read_labels
+from twodints_lib.data.labels import cell_statistics, touching
 from twodints_lib.data.manifest import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.lab import optics
 from twodints_lib.lab.optics import MODALITIES, SIZES, Dials, default_dials
 from twodints_lib.scoring.matching import frame_ids
-from twodints_lib.targets.classes import cell_statistics, touching
 
 # On micro4: share of cells under 13.7 px, median diameter, share touching, cells per megapixel.
 MEASURED = {

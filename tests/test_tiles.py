@@ -9,7 +9,7 @@ from skimage.draw import ellipse
 from twodints_lib.inference import predict, tiles
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
-from twodints_lib.targets import heads
+from twodints_lib.targets import classes, heads
 
 
 def crowded(size: int, seed: int, largest: int = 14) -> np.ndarray:
@@ -55,11 +55,13 @@ def test_maps_of_bands_equal_those_of_one_piece(monkeypatch):
     np.testing.assert_allclose(banded, whole, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", list(heads.REPRESENTATIONS))
+@pytest.mark.parametrize("name", heads.DECODERS)
 def test_tiles_give_the_cells_of_one_piece(name):
-    encode, decode = heads.REPRESENTATIONS[name]
+    decode, parts = heads.DECODERS[name].decode, heads.DECODERS[name].parts
     rng = np.random.default_rng(1)
-    maps = encode(crowded(400, 2)) + rng.normal(0, 0.1, (1, 400, 400)).astype(np.float32)
+    maps = heads.encode(crowded(400, 2), parts) + rng.normal(0, 0.1, (1, 400, 400)).astype(
+        np.float32
+    )
     whole = decode(maps)
     tiled = tiles.decode(maps, decode, tile=130, margin=64)
     assert whole.max() > 300 and same_partition(whole, tiled)
@@ -69,9 +71,9 @@ def test_tiles_give_the_cells_of_one_piece(name):
 def test_a_cell_wider_than_the_margin_stays_whole():
     labels = crowded(300, 3)
     labels[140:160, 20:280] = labels.max() + 1  # across three tiles of 100 with a margin of 16
-    maps = heads.encode_three_class(labels)
-    whole = heads.decode_grown(maps)
-    assert same_partition(whole, tiles.decode(maps, heads.decode_grown, 100, 16))
+    maps = classes.encode_three_class(labels)
+    whole = classes.decode_grown(maps)
+    assert same_partition(whole, tiles.decode(maps, classes.decode_grown, 100, 16))
 
 
 def test_segment_switches_to_tiles_and_changes_nothing(monkeypatch, said):

@@ -7,7 +7,6 @@ import pytest
 
 from twodints_lib.inference import predict, thresholds
 from twodints_lib.targets import heads
-from twodints_lib.targets.heads import LADDER_MAPS
 
 GRID = {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1)}
 
@@ -53,10 +52,12 @@ def test_the_report_has_every_decoder_of_the_head(head):
     samples = [SimpleNamespace(modality=m, labels=labels) for m in ("a", "b", "a")]
     maps = [heads.HEADS[head].encode(labels)] * 3
     scores, settings = thresholds.report(head, maps, samples)
-    plain = list(LADDER_MAPS) if head == "ladder" else [head]
-    assert set(scores) == {*plain, *(f"{n}, tuned" for n in plain if n in thresholds.GRIDS)}
+    plain = heads.HEADS[head].decoders
+    assert list(plain) == (list(heads.DECODERS) if head == "ladder" else [head])
+    tuned = [n for n, decoder in plain.items() if decoder.grid]
+    assert set(scores) == {*plain, *(f"{n}, tuned" for n in tuned)}
     assert all(len(s["f1"]) == 3 and set(s["per_modality"]) == {"a", "b"} for s in scores.values())
-    assert set(settings) == {n for n in plain if n in thresholds.GRIDS}
+    assert set(settings) == set(tuned)
     assert scores["flow" if head == "ladder" else head]["mean_f1"] == 1
 
 
@@ -69,10 +70,10 @@ def test_the_best_representation_goes_with_its_network():
     assert thresholds.best({"classes": scores["classes"]}, {})["decoder"] == {}
     labels = np.zeros((40, 40), np.int32)
     labels[5:15, 5:15], labels[20:35, 20:30] = 1, 2
-    maps = heads.encode_ladder(labels)
+    maps = heads.HEADS["ladder"].encode(labels)
     maps[3:5] = 0  # whoever decodes the distance finds nothing
     maps[3] = labels > 0
-    record = {"parameters": {"spec": {"head": "ladder"}}} | found
+    record = {"parameters": {"spec": {"kind": "unet", "head": "ladder"}}} | found
     assert predict.decoder_of(record)(maps).max() == 2
     assert (
         predict.decoder_of(record | {"representation": "distance", "decoder": {}})(maps).max() < 2

@@ -255,9 +255,9 @@ def _evaluate(args):
 def _ceiling(args):
     from twodints_lib.data import manifest
     from twodints_lib.runs import report
-    from twodints_lib.targets import heads
+    from twodints_lib.scoring import ceiling
+    from twodints_lib.targets.heads import DECODERS as known
 
-    known = heads.REPRESENTATIONS
     for name in args.only:
         if name not in known:
             raise InputError(
@@ -266,8 +266,8 @@ def _ceiling(args):
     items = [i for i in manifest.open_data(args.data).items if i.label is not None]
     if not items:
         raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
-    found = heads.ceiling(items, args.only or list(known))
-    print(report.text_table(*heads.ceiling_rows(found)))
+    found = ceiling.ceiling(items, args.only or list(known))
+    print(report.text_table(*ceiling.ceiling_rows(found)))
 
 
 def _table(args):

@@ -1,4 +1,4 @@
-"""Read images and labels, normalise them, and turn instance labels into the 3-class target.
+"""Read images and labels, and normalise images for a network.
 
 Arrays: an image is (H, W) or (H, W, C); a network input is (3, H, W) float32 in 0..1;
 instance labels are (H, W) int32 with 0 for background.
@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from imageio import v3 as iio
-from skimage import morphology, segmentation
 
+from twodints_lib.data.labels import renumber
 from twodints_lib.errors import InputError
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
-BACKGROUND, INTERIOR, BOUNDARY = 0, 1, 2
 
 
 def read_pages(path) -> list[np.ndarray]:
@@ -106,18 +105,6 @@ def read_labels(path) -> np.ndarray:
     return renumber(labels)
 
 
-def renumber(labels) -> np.ndarray:
-    """The same partition with ids 1..n, int32; 0 stays 0."""
-    if labels.size and labels.max() < 2**24:  # a table of ids, many times faster than sorting
-        present = np.zeros(int(labels.max()) + 1, bool)
-        present[labels.ravel()] = True
-        present[0] = False
-        return np.where(present, np.cumsum(present), 0).astype(np.int32)[labels]
-    ids, index = np.unique(labels, return_inverse=True)
-    index = index.reshape(labels.shape).astype(np.int32)
-    return index if ids[0] == 0 else index + 1
-
-
 def read_pair(item) -> tuple[np.ndarray, np.ndarray]:
     """Image and labels of a manifest item; InputError when their sizes differ."""
     image, labels = read_image(item.image), read_labels(item.label)
@@ -178,20 +165,3 @@ def _to_8_bit(channel) -> np.ndarray:  # (H, W) of any type -> (H, W) uint8
         part = np.clip(channel[rows : rows + 512].astype(np.float64), low, high)
         found[rows : rows + 512] = (part - low) / (high - low) * 255
     return found
-
-
-def three_class(labels) -> np.ndarray:
-    """Instance labels (H, W) to the challenge's 3-class target, (H, W) uint8.
-
-    2, boundary: the inner boundary of every cell, dilated by a disk of radius 1 (so it spills one
-    pixel into the background). 1, interior: the rest of each cell, components under 16 px dropped.
-    0, background.
-    """
-    boundary = segmentation.find_boundaries(labels, mode="inner")
-    boundary = morphology.dilation(boundary, morphology.disk(1))
-    interior = (labels > 0) & ~boundary
-    # scikit-image drops sizes up to and including max_size, the challenge those under 16.
-    interior = morphology.remove_small_objects(interior, max_size=15)
-    target = np.where(interior, INTERIOR, BACKGROUND).astype(np.uint8)
-    target[boundary] = BOUNDARY
-    return target

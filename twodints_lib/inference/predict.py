@@ -20,7 +20,8 @@ from twodints_lib.runs import pretrained, store
 from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
-from twodints_lib.targets.heads import DRAWS_CLASSES, HEADS, LADDER_MAPS, decode_grown
+from twodints_lib.targets.classes import decode_grown
+from twodints_lib.targets.heads import HEADS
 
 
 def device() -> torch.device:
@@ -80,7 +81,7 @@ def segment(net, image, patch: int, head: str = "3-class", decode=None, flips=Fa
 
     maps = tiles.maps_on_disk(
         lambda rows: probabilities(net, rows, patch, head, flips),
-        read, (height, width), patch, OVERLAP, networks.HEADS[head],
+        read, (height, width), patch, OVERLAP, HEADS[head].channels,
     )  # fmt: skip
     return tiles.decode(maps, decode)
 
@@ -106,7 +107,7 @@ def score_samples(
     rows = []
     for s in samples:
         maps = probabilities(net, s.image, patch, head)
-        dice = _dice_row(maps, s) if head in DRAWS_CLASSES else {"dice": None}
+        dice = _dice_row(maps, s) if HEADS[head].draws_classes else {"dice": None}
         row = {"name": s.name, "modality": s.modality} | dice
         rows.append(row | score_image(s.labels, (decode or HEADS[head].decode)(maps)))
         if keep is not None:
@@ -213,11 +214,9 @@ def segment_files(paths, out, model=None, grow=False, flips=False) -> list[Path]
 
 def decoder_of(record: dict):
     """From a network's maps to cells, by the representation and thresholds stored with it."""
-    head, settings = spec_of(record["parameters"]["spec"]).head, record.get("decoder", {})
-    if head != "ladder":
-        return partial(HEADS[head].decode, **settings)
-    channels, decode = LADDER_MAPS[record.get("representation", "distance")]
-    return lambda maps: decode(maps[channels], **settings)
+    head = HEADS[spec_of(record["parameters"]["spec"]).head]
+    decoder = head.decoders[record.get("representation", head.own)]
+    return partial(decoder, **record.get("decoder", {}))
 
 
 def list_images(paths) -> list[Path]:

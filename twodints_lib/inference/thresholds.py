@@ -8,13 +8,7 @@ split in two halves and each is scored with the thresholds that the other half c
 import numpy as np
 
 from twodints_lib.scoring.matching import score_image, summarise
-from twodints_lib.targets.heads import LADDER_MAPS, drop_wrong, flow_cells
-
-# Tried one parameter after the other, beginning with the decoder's own defaults.
-GRIDS = {
-    "distance": {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1, 0.3, 0.4)},
-    "flow": {"spread": (2, 4, 8), "error": (0.4, 0.3, 2.0)},
-}
+from twodints_lib.targets.heads import HEADS
 
 
 class Tried:
@@ -77,18 +71,14 @@ def report(head: str, maps, samples) -> tuple[dict, dict]:
     and "f1", one an image}, as they are and, where there are thresholds, "..., tuned"
     (cross-fitted); settings {decoder: thresholds chosen on all images}.
     """
-    ladder = {n: (c, d) for n, (c, d) in LADDER_MAPS.items() if head in ("ladder", n)}
     scores, settings = {}, {}
-    for name, (channels, decode) in ladder.items():
-        own = maps if head == name else [m[channels] for m in maps]
-        tried = Tried(own, samples, _flow_decoder() if name == "flow" else decode)
-        scores[name] = _summary(
-            samples, tried.f1({k: v[0] for k, v in GRIDS.get(name, {}).items()})
-        )
-        if name in GRIDS:
-            everything = np.ones(len(samples), bool)
-            settings[name] = choose(tried, GRIDS[name], everything)
-            scores[f"{name}, tuned"] = _summary(samples, cross_fitted(tried, GRIDS[name]))
+    for name, decoder in HEADS[head].decoders.items():
+        decode = decoder.remembering() if decoder.remembering else decoder.decode
+        tried = Tried([decoder.read(m) for m in maps], samples, decode)
+        scores[name] = _summary(samples, tried.f1({k: v[0] for k, v in decoder.grid.items()}))
+        if decoder.grid:
+            settings[name] = choose(tried, decoder.grid, np.ones(len(samples), bool))
+            scores[f"{name}, tuned"] = _summary(samples, cross_fitted(tried, decoder.grid))
     return scores, settings
 
 
@@ -100,19 +90,6 @@ def best(scores: dict, settings: dict) -> dict:
 
     name = max((n for n in scores if not n.endswith(", tuned")), key=score)
     return {"representation": name, "decoder": settings.get(name, {})}
-
-
-def _flow_decoder():
-    """decode_flow that follows the flow once for each spread, not for each error too."""
-    known = {}
-
-    def decode(maps, spread, error):
-        key = (id(maps), spread)
-        if key not in known:
-            known[key] = flow_cells(maps, spread=spread)
-        return drop_wrong(*known[key], error)
-
-    return decode
 
 
 def _summary(samples, f1) -> dict:

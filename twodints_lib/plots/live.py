@@ -10,7 +10,7 @@ from twodints_lib.lab.optics import MODALITIES, Dials, default_dials
 from twodints_lib.plots import pictures
 from twodints_lib.plots.lattice import lattices
 from twodints_lib.scoring.matching import score_image
-from twodints_lib.targets.heads import decode_distance
+from twodints_lib.targets.distance import decode_distance
 
 
 def _live(draw: Callable[..., Figure], **limits) -> None:

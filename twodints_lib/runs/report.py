@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from twodints_lib import files
-from twodints_lib.data import images
+from twodints_lib.data import images, labels
 from twodints_lib.runs import paper
 from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
-from twodints_lib.targets import classes
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
 RESULT_HEADER = (
@@ -50,7 +49,7 @@ def result_row(record: dict) -> tuple:
 
 
 def cell_rows(statistics: dict) -> list[tuple]:
-    """{modality: instances.cell_statistics(...)} as rows under CELL_HEADER."""
+    """{modality: labels.cell_statistics(...)} as rows under CELL_HEADER."""
     return [
         (
             modality,
@@ -66,11 +65,11 @@ def cell_rows(statistics: dict) -> list[tuple]:
 
 
 def measure_cells(dataset) -> dict:
-    """{modality: instances.cell_statistics} over every labelled image of a data set."""
+    """{modality: labels.cell_statistics} over every labelled image of a data set."""
     found = {}
     for modality in dataset.modalities:
         own = [i for i in dataset.items if i.modality == modality and i.label is not None]
-        found[modality] = classes.cell_statistics([images.read_labels(i.label) for i in own])
+        found[modality] = labels.cell_statistics([images.read_labels(i.label) for i in own])
     return found
 
 

@@ -7,21 +7,17 @@ boundary, or what another head draws. Which network is said by a spec (specs.py)
 from monai.networks.nets import SegResNet, UNet
 from torch import nn
 
-from twodints_lib.errors import InputError
 from twodints_lib.space import operations, topology
 from twodints_lib.space.lattice import Lattice, Supernet
 from twodints_lib.space.specs import DerivedSpec, SegResNetSpec, Spec, SupernetSpec
+from twodints_lib.targets.heads import head_of
 
 CHANNELS = 3
-# What a network draws, and the channels of its last layer: the rest of it does not care.
-HEADS = {"3-class": 3, "distance": 2, "flow": 3, "ladder": 7}
 
 
 def build(spec: Spec) -> nn.Module:
     """The network that a spec describes, its weights fresh (MONAI UNet, SegResNet, DiNTS)."""
-    if spec.head not in HEADS:
-        raise InputError(f"head={spec.head!r} is not known; take one of {', '.join(HEADS)}.")
-    maps = HEADS[spec.head]
+    maps = head_of(spec.head).channels
     if isinstance(spec, SupernetSpec):
         return Supernet(
             spec.channel_mul, spec.num_blocks, spec.num_depths, spec.names, out_channels=maps

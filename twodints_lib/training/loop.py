@@ -275,9 +275,8 @@ def train_ladder(setup: Setup, folder, epochs: int, select="") -> Path:
 def _train_and_record(setup, parameters, way, watch, start, folder):
     """Train into `folder`, score the best weights on the validation images, write the record."""
     plan = Recipe(**parameters["recipe"])
-    encode = None if plan.head == "3-class" else HEADS[plan.head].encode
     kept = cache_of(setup)
-    train, val = load_samples(setup.train(), encode, kept), load_samples(setup.val(), None, kept)
+    train, val = load_samples(setup.train(), plan.head, kept), load_samples(setup.val(), "", kept)
     torch.manual_seed(setup.seed)
     net = networks.build(spec_of(parameters["spec"])).to(predict.device())
     if start:

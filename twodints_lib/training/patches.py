@@ -12,9 +12,11 @@ from monai import transforms as mt
 from monai.data import get_track_meta, set_track_meta
 from torch.utils.data import Dataset
 
-from twodints_lib.data.images import read_pair, scaled, three_class, to_8_bit
+from twodints_lib.data.images import read_pair, scaled, to_8_bit
 from twodints_lib.errors import InputError
 from twodints_lib.files import cache_dir
+from twodints_lib.targets.classes import three_class
+from twodints_lib.targets.heads import HEADS
 
 # An empty patch is nothing to warn about, hundreds of times a training.
 warnings.filterwarnings("ignore", message="The image's intensity is a single value")
@@ -38,15 +40,15 @@ class Sample:
         return torch.from_numpy(scaled(self.stack.numpy(), *self.span))
 
 
-def load_samples(items, encode=None, folder=None) -> list[Sample]:
+def load_samples(items, head: str = "", folder=None) -> list[Sample]:
     """Read, normalise and encode manifest items; in memory, or prepared once in a folder's files.
 
-    `encode(labels)` draws the maps of another head than 3-class (representations.py), once.
+    `head`: its maps are drawn from the labels too, where it is another than 3-class.
     """
-    return [_sample(item, encode, folder) for item in items]
+    return [_sample(item, head, folder) for item in items]
 
 
-def _sample(item, encode, folder) -> Sample:
+def _sample(item, head, folder) -> Sample:
     if item.label is None:
         raise InputError(f"{item.image}: has no label file, and training needs one.")
     pair = []
@@ -69,7 +71,9 @@ def _sample(item, encode, folder) -> Sample:
     target = kept("target", lambda _, labels: three_class(labels)[None])
     labels = kept("labels", lambda _, labels: labels)
     span = kept("span", lambda *_: np.array([stack.min(), stack.max()]))
-    maps = encode and torch.from_numpy(kept(encode.__name__, lambda _, labels: encode(labels)))
+    maps = None
+    if head not in ("", "3-class"):
+        maps = torch.from_numpy(kept(head, lambda _, labels: HEADS[head].encode(labels)))
     span = (int(span[0]), int(span[1]))
     stack, target = torch.from_numpy(stack), torch.from_numpy(target)
     return Sample(item.name, item.modality, stack, span, target, labels, maps)
@@ -84,8 +88,9 @@ def cache_of(setup) -> Path | None:
     if setup.preset.name != "paper":
         return None
     code = hashlib.sha256()
-    for name in ("data/images.py", "targets/heads.py"):
-        code.update((Path(__file__).parents[1] / name).read_bytes())
+    library = Path(__file__).parents[1]
+    for path in (*sorted(library.glob("data/*.py")), *sorted(library.glob("targets/*.py"))):
+        code.update(path.read_bytes())
     folder = cache_dir() / "prepared" / f"{setup.dataset.hash}-{code.hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper, settings
 from twodints_lib.space.specs import DerivedSpec, Spec, SupernetSpec
-from twodints_lib.targets.heads import DRAWS_CLASSES
+from twodints_lib.targets.heads import HEADS
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def recipe(preset, epochs: int, spec: Spec, select: str = "") -> Recipe:
     """
     head = spec.head
     select = select or ("dice" if head == "3-class" else "f1")
-    if select not in ("dice", "f1") or (select == "dice" and head not in DRAWS_CLASSES):
+    if select not in ("dice", "f1") or (select == "dice" and not HEADS[head].draws_classes):
         raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
     batch = preset.batch
     untold = (preset.name, batch) == ("paper", settings.PAPER.batch)
