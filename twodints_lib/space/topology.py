@@ -11,7 +11,7 @@ the 2^D - 1 patterns answers every question here: the best code, the k best, how
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+from scipy.special import log_softmax, softmax
 
 from twodints_lib.errors import InputError
 from twodints_lib.space import operations
@@ -43,7 +43,7 @@ def subsets(num_depths: int):
 
 def path_probabilities(log_alpha_a) -> np.ndarray:
     """P(path on), given that a block has at least one path on; (B, P) (MONAI get_prob_a)."""
-    return subset_probabilities(log_alpha_a) @ subsets(depths_of(log_alpha_a))[0]
+    return np.minimum(subset_probabilities(log_alpha_a) @ subsets(depths_of(log_alpha_a))[0], 1)
 
 
 def subset_probabilities(log_alpha_a) -> np.ndarray:
@@ -57,8 +57,7 @@ def log_subset_probabilities(log_alpha_a) -> np.ndarray:
     Given that a path is on, a subset's odds are the product of its paths' odds, e^logit each.
     """
     alphas = finite(log_alpha_a)
-    odds = alphas @ subsets(depths_of(alphas))[0].T
-    return odds - logsumexp(odds, axis=1, keepdims=True)
+    return log_softmax(alphas @ subsets(depths_of(alphas))[0].T, axis=1)
 
 
 def finite(logits) -> np.ndarray:
