@@ -9,7 +9,6 @@ import tempfile
 import time
 
 import torch
-from torch.utils.data import DataLoader
 
 from twodints_lib import files
 from twodints_lib.data import manifest
@@ -32,13 +31,11 @@ class Anew(patches.Patches):
 
 
 def rate(dataset, workers: int, least: int = 400) -> float:
-    """Patches a second, the first epoch (starting the workers) left out."""
-    loader = DataLoader(dataset, BATCH, num_workers=workers, persistent_workers=workers > 0)
-    for _ in loader:
-        pass
+    """Patches a second, as training draws them: workers are started anew for every epoch."""
+    whole = [list(range(i, min(i + BATCH, len(dataset)))) for i in range(0, len(dataset), BATCH)]
     start, count = time.perf_counter(), 0
     while count < least:
-        count += sum(len(image) for image, _ in loader)
+        count += sum(len(image) for image, _ in patches.loader(dataset, whole, workers))
     return count / (time.perf_counter() - start)
 
 

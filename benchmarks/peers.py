@@ -30,8 +30,9 @@ from twodints_lib.scoring.matching import score_image, summarise
 from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
-from twodints_lib.training import loop, recipes
+from twodints_lib.training import loop
 from twodints_lib.training.patches import load_samples
+from twodints_lib.training.recipes import Recipe
 
 HERE = Path(__file__).parent
 PEERS_PYTHON = files.ROOT / ".venv-peers" / "bin" / "python"
@@ -89,7 +90,7 @@ def ours(data: str, out: Path, seconds: float, seed: int):
 def _epoch_seconds(setup) -> float:
     """Seconds of a training epoch on all images, from a few epochs on every third of them."""
     few = load_samples(setup.train()[::3], "ladder")
-    recipe = recipes.recipe(setup.preset, 3, SPEC)
+    recipe = Recipe.of(setup.preset, 3, SPEC)
     trainer = loop.Joint(networks.build(SPEC), few, recipe, setup.seed)
     times = []
     for epoch in (1, 2, 3):

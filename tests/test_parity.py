@@ -235,3 +235,12 @@ def test_without_a_gpu_the_gpu_benchmark_says_so(monkeypatch, capsys):
     monkeypatch.setattr(bench.torch.cuda, "is_available", lambda: False)
     assert bench.main() == 2
     assert "no CUDA GPU" in capsys.readouterr().err
+
+
+def test_second_derivatives_are_refused():
+    x = torch.rand(1, 4, 6, 6, requires_grad=True)
+    weight = torch.ones(2, requires_grad=True)
+    out = mixing.mix([x], [x], list(weight)).square().sum()
+    (grad,) = torch.autograd.grad(out, x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.square().sum().backward()

@@ -1,12 +1,16 @@
 """Patches: reproducible, of the right size, image and target moved together."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from skimage.draw import disk
 
 from twodints_lib.data import manifest
 from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
+from twodints_lib.targets import heads
 from twodints_lib.targets.classes import three_class
 from twodints_lib.training import patches
 
@@ -87,3 +91,39 @@ def test_samples_hold_input_target_and_labels(samples):
 def test_an_image_without_label_is_named(tmp_path):
     with pytest.raises(InputError, match="lonely.png.*no label"):
         patches.load_samples([Item("lonely", "DIC", "train", tmp_path / "lonely.png", None)])
+
+
+@pytest.mark.parametrize("patch", [160, 320])
+@pytest.mark.parametrize("head", ["flow", "ladder"])
+def test_flow_points_to_the_middle_however_much_of_the_patch_is_padding(samples, patch, head):
+    """Images of 96 pixels fill less than half of the patch."""
+    labels = np.zeros((96, 96), np.int32)
+    labels[disk((40, 55), 25)] = 1
+    maps = torch.from_numpy(heads.HEADS[head].encode(labels))
+    one = dataclasses.replace(samples[0], maps=maps)
+    made = patches.Patches([one], patch, 3, vectors=True)
+    turns = set()
+    for epoch in range(16):
+        made.epoch = epoch
+        _, drawn = made[0]
+        flow, inside = drawn[-2:], drawn[-3 if head == "flow" else 3] > 0.5
+        away = np.stack(np.nonzero(inside.numpy()))
+        away = away - away.mean(1, keepdims=True)
+        assert flow[:, inside].norm(dim=0).median() == pytest.approx(1)
+        length = np.maximum(np.hypot(*away), 1e-9)
+        assert np.median(-(away * flow[:, inside].numpy()).sum(0) / length) > 0.98
+        turns.add(tuple(flow[:, inside][:, 0].round().tolist()))
+    assert len(turns) > 1
+
+
+def test_an_image_one_pixel_high_has_targets_too(samples):
+    maps = torch.zeros(3, 1, 96)
+    flat = dataclasses.replace(samples[0], stack=samples[0].stack[:, :1], maps=maps)
+    assert torch.isfinite(patches.Patches([flat], 64, 1, vectors=True)[0][1]).all()
+
+
+def test_the_loader_of_training_and_benchmark_is_one(samples):
+    made = patches.Patches(samples, 48, 1)
+    found = list(patches.loader(made, [[0, 2], [1]], workers=2))
+    assert [len(image) for image, _ in found] == [2, 1]
+    assert torch.equal(found[0][0][1], made[2][0])

@@ -142,7 +142,8 @@ def test_vectors_turn_with_the_patch(turn, flip):
         x = np.rot90(x, turn, (-2, -1))
         return np.ascontiguousarray(x[..., ::-1] if flip else x)
 
-    ramps = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij")).astype(np.float32)
+    ramps = np.meshgrid(np.arange(40), np.arange(40), indexing="ij")
+    ramps = np.stack([*ramps, np.ones((40, 40))]).astype(np.float32)
     moved, where = (torch.from_numpy(move(x)) for x in (HEADS["flow"].encode(labels), ramps))
     found = patches.turned(moved, where).numpy()
     wanted = HEADS["flow"].encode(move(labels))

@@ -31,7 +31,7 @@ def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
     spec = row.spec
     if isinstance(spec, SupernetSpec):
         assert SupernetSpec.of(setup.preset, spec.names) == spec
-    recipe = recipes.recipe(setup.preset, 2000, spec)
+    recipe = recipes.Recipe.of(setup.preset, 2000, spec)
     assert (recipe.patch, recipe.batch) == (row.patch, row.batch)
     assert (recipe.learning_rate, recipe.patience, recipe.epochs) == (6e-4, 100, 2000)
 
@@ -50,7 +50,7 @@ def test_another_preset_scales_all_rows_alike(tiny_folder):
 
 def test_a_batch_that_fits_the_memory_is_taken_and_written_down(tiny_folder):
     setup = table4.setup_of("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
-    recipe = recipes.recipe(setup.preset, 2000, SupernetSpec.of(setup.preset))
+    recipe = recipes.Recipe.of(setup.preset, 2000, SupernetSpec.of(setup.preset))
     assert (recipe.batch, recipe.max_steps) == (2, 3)
 
 
@@ -90,7 +90,7 @@ def test_a_wrong_row_is_refused_before_any_training(ask, word, tiny_folder, own_
 
 def test_training_ends_after_so_many_steps(tiny_setup, tmp_path):
     samples = patches.load_samples(tiny_setup.train())  # 8 images, batches of 4: 2 an epoch
-    recipe = recipes.recipe(tiny_setup.preset, 50, UNetSpec())
+    recipe = recipes.Recipe.of(tiny_setup.preset, 50, UNetSpec())
     recipe = dataclasses.replace(recipe, max_steps=5)
     trainer = loop.Joint(networks.build(UNetSpec()), samples, recipe, 1)
     taken, step = [], trainer.step

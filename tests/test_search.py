@@ -24,6 +24,7 @@ from twodints_lib.space import networks, objective, topology
 from twodints_lib.space.operations import SIX
 from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import diagnose, loop, patches, recipes, search
+from twodints_lib.training.replay import best_epoch
 
 SPEC = SupernetSpec(0.125, 2, 2)
 RECIPE = recipes.Recipe(
@@ -40,7 +41,7 @@ def samples(tiny_setup):
 
 def bilevel(samples, recipe=RECIPE, plan=DINTS):
     torch.manual_seed(0)
-    return search.Dints(networks.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
+    return search.BiLevel(networks.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
 
 
 def test_the_halves_are_disjoint_and_share_every_modality(samples):
@@ -85,6 +86,37 @@ def test_weights_do_not_move_in_an_alpha_step(samples):
     trainer.epoch(1)
     after = networks.weight_parameters(trainer.net)
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_the_alphas_batches_wrap_round(tiny_setup, samples):
+    """17 images: nine for the weights make two batches of eight, eight for the alphas make one."""
+    some = (samples * 3)[:17]
+    recipe = dataclasses.replace(RECIPE, batch=8, epochs=50, max_steps=8)
+    trainer = bilevel(some, recipe, search.Plan("dints", warmup=0.0))
+    taken, step = [], trainer.step
+    trainer.step = lambda loss, o: (taken.append(trainer.optimisers.index(o)), step(loss, o))
+    for epoch in range(1, trainer.recipe.epochs + 1):
+        trainer.epoch(epoch)
+    assert (trainer.recipe.epochs, taken) == (4, [0, 1] * 8)
+    with pytest.raises(InputError, match="two training images"):
+        bilevel(samples[:1])
+
+
+@pytest.mark.parametrize("where", ["alphas", "weights", "loss"])
+def test_a_search_that_diverged_names_the_rates_to_lower(samples, tmp_path, where):
+    trainer = bilevel(samples)
+    if where != "loss":
+        alphas, weights = networks.arch_parameters, networks.weight_parameters
+        wrong = (alphas if where == "alphas" else weights)(trainer.net)[0]
+        trainer.epoch = lambda epoch: wrong.data.fill_(torch.inf) is None or {"loss": 0.5}
+    else:
+        trainer.epoch = lambda epoch: {"loss": float("nan")}
+    with pytest.raises(InputError) as error:
+        loop.fit(trainer, [], tmp_path)
+    said = str(error.value)
+    assert ("arch_rate=0.05" in said) == (where != "weights")
+    assert ("weight_rate=0.05" in said) == (where != "alphas")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("scaling", objective.SCALINGS)
@@ -197,7 +229,7 @@ def test_a_replay_of_a_large_space_stays_under_300_kb(monkeypatch, tiny_setup):
     kept = []
 
     def pretend(setup, spec, epochs, way, plan, snapshot, *more, **options):
-        net, recipe = networks.build(spec), recipes.recipe(setup.preset, 2000, spec)
+        net, recipe = networks.build(spec), recipes.Recipe.of(setup.preset, 2000, spec)
         kept.extend(row for e in range(1, 2001) if (row := snapshot(net, e, recipe)))
 
     monkeypatch.setattr(loop, "train_network", pretend)
@@ -434,8 +466,8 @@ def test_the_epoch_is_chosen_by_the_score_that_is_asked_for():
         {"epoch": 3, "dice": 0.9, "f1": 0.95},  # no alphas were kept
         {"epoch": 4, "alpha_a": [], "dice": None, "f1": None},
     ]
-    assert search.best_epoch(history, "dice")["epoch"] == 2
-    assert search.best_epoch(history, "f1")["epoch"] == 1
+    assert best_epoch(history, "dice")["epoch"] == 2
+    assert best_epoch(history, "f1")["epoch"] == 1
 
 
 class Copies(TorchDispatchMode):

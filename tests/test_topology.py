@@ -10,6 +10,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.space import cost, derive, networks, objective, operations, topology
 from twodints_lib.space.lattice import Supernet
 from twodints_lib.space.operations import OPERATIONS, SIX, TWO, Operation
+from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import search
 
 
@@ -188,7 +189,7 @@ def test_a_kept_code_is_the_derived_network():
     torch.manual_seed(0)
     net = networks.supernet(0.125, 3, 3, SIX)
     code = topology.random_code(3, 3, 5, SIX)
-    copied = derive.inherit(net, code, 0.125)
+    copied = derive.inherit(net, code)
     image = torch.rand(2, 3, 16, 16)
     mixed = net(image)
     net.only(code)
@@ -197,6 +198,39 @@ def test_a_kept_code_is_the_derived_network():
     assert (net.log_alpha_a.grad.abs() > 0).any() and (net.log_alpha_c.grad.abs() > 0).any()
     net.only(None)
     torch.testing.assert_close(net(image), mixed)
+
+
+def test_a_ladder_supernets_weights_are_inherited():
+    net = networks.build(SupernetSpec(0.125, 2, 3, head="ladder"))
+    code = topology.known_shape("full grid", 2, 3)
+    image = torch.rand(1, 3, 16, 16)
+    net.only(code)
+    torch.testing.assert_close(derive.inherit(net, code)(image), net(image))
+
+
+def test_a_code_of_another_supernet_is_named():
+    net = networks.supernet(0.125, 2, 2, ("3x3", "skip"))
+    code = topology.known_shape("unet", 2, 2)  # its operations in another order: read by name
+    net.only(code)
+    image = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(derive.inherit(net, code)(image), net(image))
+    for other in (topology.known_shape("unet", 3, 2), topology.random_code(2, 2, 0, SIX)):
+        for call in (net.only, lambda code: derive.inherit(net, code)):
+            with pytest.raises(InputError, match="code: .*decode its own"):
+                call(other)
+
+
+@pytest.mark.parametrize("shape", topology.SHAPES)
+def test_a_shape_needs_the_operation_it_is_made_of(shape):
+    for names, missing in ((("skip",), shape != "skip-only"), (("3x3",), shape == "skip-only")):
+        if missing:
+            with pytest.raises(InputError, match="lacks"):
+                topology.known_shape(shape, 4, 3, names)
+        else:
+            code = topology.known_shape(shape, 4, 3, names)
+            assert topology.is_feasible(code) and code["names"] == list(names)
+    with pytest.raises(InputError, match="operation 1 of 1"):
+        topology.every_code(1, 2, operation=1, names=("skip",))
 
 
 def test_an_exported_network_needs_nothing_of_ours(tmp_path):
@@ -226,7 +260,7 @@ def test_a_learner_adds_an_operation(monkeypatch):
     code = topology.decode(*search.alphas(net), net.names)
     assert code["names"] == ["skip", "dilated"]
     image = torch.rand(1, 3, 16, 16)
-    assert derive.inherit(net, code, 0.125)(image).shape == net(image).shape
+    assert derive.inherit(net, code)(image).shape == net(image).shape
     with pytest.raises(InputError, match="9x9"):
         operations.check(("skip", "9x9"))
     with pytest.raises(InputError, match="once"):

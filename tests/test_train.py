@@ -1,6 +1,7 @@
 """Training: it learns, keeps the best, stops early, and survives being killed."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SupernetSpec, UNetSpec
 from twodints_lib.training import loop, patches, recipes, search
+from twodints_lib.training.replay import operation_history, path_history
 
 RECIPE = recipes.Recipe(
     patch=32, batch=4, epochs=3, learning_rate=2e-3, patience=9, val_start=1, val_every=1
@@ -99,7 +101,7 @@ def test_the_best_weights_are_the_best_at_what_the_recipe_selects(data, tmp_path
         (0.1, 0.3),
     ]
     with pytest.raises(InputError, match="select"):
-        recipes.recipe(settings.load("smoke"), 1, UNetSpec(head="flow"), "dice")
+        recipes.Recipe.of(settings.load("smoke"), 1, UNetSpec(head="flow"), "dice")
 
 
 def test_patience_is_counted_in_epochs(data, tmp_path, monkeypatch):
@@ -125,6 +127,18 @@ def test_cosine_ends_near_zero_and_alphas_have_their_own_rate(data):
     groups = loop.Joint(fresh(), data[0], recipe, 0).optimisers[0].param_groups
     assert [g["lr"] for g in groups] == [2e-3, 0.5]
     assert len(groups[1]["params"]) == 2
+
+
+def test_a_recipe_takes_its_numbers_from_the_preset_and_survives_json():
+    preset = settings.load("smoke", batch=3, val_every=5)
+    recipe = recipes.Recipe.of(preset, 9, UNetSpec(head="flow"))
+    same = {f.name for f in dataclasses.fields(recipe)} & vars(preset).keys()
+    assert len(same) > 8 and all(getattr(recipe, n) == getattr(preset, n) for n in same)
+    assert (recipe.epochs, recipe.head, recipe.select) == (9, "flow", "f1")
+    told = json.loads(json.dumps(recipe.json()))
+    assert recipes.Recipe.of_json(told) == recipe
+    with pytest.raises(InputError, match="colour"):
+        recipes.Recipe.of_json(told | {"colour": 1})
 
 
 def test_loss_is_monais_dice_ce_with_background(data, tmp_path, monkeypatch):
@@ -232,7 +246,7 @@ def test_two_at_once_train_it_once(tiny_setup, said):
 def test_search_and_derived_network_end_to_end(tiny_setup):
     supernet = search.search_supernet(tiny_setup)
     history = files.read_json(supernet / "history.json")["history"]
-    paths, operations = search.path_history(history), search.operation_history(history)
+    paths, operations = path_history(history), operation_history(history)
     assert paths.shape == (2, 2, 4) and operations.shape == (2, 2, 4, 2)
     np.testing.assert_allclose(operations.sum(-1), 1)
     assert (paths[0] != paths[1]).any()  # the alphas learn

@@ -14,7 +14,7 @@ from twodints_lib.runs import report
 from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import topology
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec, spec_of
-from twodints_lib.training import search
+from twodints_lib.training.replay import last_alphas
 
 SCORES = ("Dice", "F1")
 KEYS = ("preset", "seed", "data", "data_hash", "commit", "processes", "row")
@@ -73,7 +73,7 @@ def code_of(record: dict) -> dict | None:
     if isinstance(spec, DerivedSpec):
         return spec.code
     if isinstance(spec, SupernetSpec) and record["history"]:
-        return topology.decode(*search.last_alphas(record["history"]), spec.names)
+        return topology.decode(*last_alphas(record["history"]), spec.names)
     return record.get("code")
 
 

@@ -20,6 +20,7 @@ from twodints_lib.runs import environment
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
 from twodints_lib.training import diagnose, search
+from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
 
 RECORDS = files.shipped("records") / "study"
@@ -151,7 +152,7 @@ def instance_job(data: str, head: str, score: str, seed: int) -> dict:
     select = "dice" if head == "3-class" else "f1"
     folder = search.search_supernet(setup, PLANS["paper"], head=head, select=select)
     history = files.read_json(folder / "history.json")["history"]
-    chosen = search.best_epoch(history, score)
+    chosen = best_epoch(history, score)
     code = topology.decode(np.array(chosen["alpha_a"]), np.array(chosen["alpha_c"]))
     record = files.read_json(search.train_code(setup, code, "ladder") / "record.json")
     ladder = record["metrics"].pop("representations")

@@ -16,8 +16,9 @@ from twodints_lib.runs import store
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, topology
 from twodints_lib.space.specs import DerivedSpec
-from twodints_lib.training import loop, recipes, search
+from twodints_lib.training import loop, search
 from twodints_lib.training.patches import load_samples
+from twodints_lib.training.recipes import Recipe
 
 # Small patches and a fast rate: as many steps as 5 seconds allow for the largest network.
 SCALE = {
@@ -51,7 +52,7 @@ class Drawn(loop.Joint):
 
 def draw(setup: Setup, samples) -> list[list]:
     """Every batch of a training, drawn and augmented once instead of 99 times."""
-    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
+    recipe = Recipe.of(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
     joint = loop.Joint(network(setup, codes(setup)[0]), samples, recipe, setup.seed)
     return [list(joint.batches(joint.patches, e + 1)) for e in range(recipe.epochs)]
 
@@ -77,7 +78,7 @@ def table(setup: Setup) -> list[dict]:
 
     An interrupted table goes on with the next network.
     """
-    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
+    recipe = Recipe.of(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
     inputs = {"settings": vars(setup.preset), "data": setup.dataset.hash, "seed": setup.seed}
     kept = store.folder("tiny", inputs) / "networks.json"
     rows = files.read_json(kept) if kept.is_file() else []
@@ -111,7 +112,7 @@ def search_job(setup: Setup, plan) -> dict:
     net, record = predict.load_network(folder)
     val, inherited = load_samples(setup.val()), []
     for number, code in enumerate(every, 1):
-        copied = derive.inherit(net, code, setup.preset.channel_mul)
+        copied = derive.inherit(net, code)
         inherited.append(predict.mean_dice(copied, val, WINDOW))
         if number % 33 == 0:
             log.info(f"inherited weights: {number} of {len(every)} scored")

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from twodints_lib.errors import InputError
 from twodints_lib.space.mixing import instance_norm, layout, mix
 from twodints_lib.space.operations import OPERATIONS, TWO
 from twodints_lib.space.topology import path_ends
@@ -104,10 +105,10 @@ def _sum_up(raw, plain, weight):
 class Stem(nn.Module):
     """The image at one resolution, convolved and normalised (MONAI DiNTS, stem_down)."""
 
-    def __init__(self, depth: int, c_in: int, channels: list[int], downsample: bool):
+    def __init__(self, depth: int, channels: list[int], downsample: bool):
         super().__init__()
         self.factor = 2.0**-depth
-        self.conv = _conv(c_in, channels[depth], 3)
+        self.conv = _conv(3, channels[depth], 3)
         self.strided = _conv(channels[depth], channels[depth + 1], 3, 2) if downsample else None
 
     def forward(self, image):
@@ -131,7 +132,7 @@ class Merge(nn.Module):
 
 
 class Lattice(nn.Module):
-    """A network over the lattice: (B, C_in, H, W) to logits (B, C_out, H, W).
+    """A network over the lattice: (B, 3, H, W) to logits (B, C_out, H, W).
 
     `edges` has a dict for each block: path number to the names of its operations. Only what they
     reach is built: a derived network holds no dead weights (MONAI keeps unused stems).
@@ -142,12 +143,13 @@ class Lattice(nn.Module):
         edges: list[dict[int, tuple[str, ...]]],
         channel_mul: float,
         num_depths: int,
-        in_channels: int = 3,
         out_channels: int = 3,
         downsample: bool = False,
     ):
         super().__init__()
         start, end = (x.tolist() for x in path_ends(num_depths))
+        self.sizes = {"channel_mul": channel_mul, "num_depths": num_depths}
+        self.sizes |= {"out_channels": out_channels, "downsample": downsample}
         channels = widths(channel_mul, num_depths, downsample)
         at = channels[1:] if downsample else channels
         self.num_depths, self.checkpointing = num_depths, False
@@ -161,9 +163,7 @@ class Lattice(nn.Module):
             for block in edges
         )
         first, last = {start[p] for p in edges[0]}, {end[p] for p in edges[-1]}
-        self.stems = nn.ModuleDict(
-            {str(d): Stem(d, in_channels, channels, downsample) for d in sorted(first)}
-        )
+        self.stems = nn.ModuleDict({str(d): Stem(d, channels, downsample) for d in sorted(first)})
         self.merges = nn.ModuleDict(
             {str(d): Merge(d, channels, downsample) for d in range(max(last) + 1)}
         )
@@ -226,17 +226,25 @@ class Supernet(Lattice):
         """Logarithm of each operation's weight in the sum that reaches a node, (B, P, O)."""
         return self._log_path_probabilities()[..., None] + self.log_alpha_c.log_softmax(-1)
 
-    def only(self, code: dict | None):
+    def mask(self, code: dict) -> np.ndarray:
+        """(B, P, O) bool: what a code takes of this supernet; InputError where it is not its."""
+        names, shape = code.get("names", TWO), np.shape(code["paths"])
+        if shape != self.log_alpha_a.shape or not set(names) <= set(self.names):
+            raise InputError(
+                f"code: its paths {shape} and operations {list(names)} are not those of this "
+                f"supernet, {tuple(self.log_alpha_a.shape)} and {list(self.names)}; decode its own."
+            )
+        place = np.array([self.names.index(name) for name in names])
+        chosen = np.eye(len(self.names), dtype=bool)[place[np.array(code["operations"])]]
+        return chosen & np.array(code["paths"], bool)[..., None]
+
+    def only(self, code: dict | None) -> None:
         """Evaluate the one network of a code from now on; None: the whole mixture again.
 
         Its edges then count fully, as in the derived network, and still pass a gradient to the
         alphas: that of the logarithm of their weight (straight through).
         """
-        if code is None:
-            self.keep = None
-            return
-        chosen = np.eye(len(self.names), dtype=bool)[np.array(code["operations"])]
-        self.keep = chosen & np.array(code["paths"], bool)[..., None]
+        self.keep = None if code is None else self.mask(code)
 
     def forward(self, image):
         """Logits of the weighed sum of all networks of the space, or of the one kept."""

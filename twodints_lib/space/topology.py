@@ -132,6 +132,8 @@ def margin(log_alpha_a) -> float:
 def as_code(paths, indices, names) -> dict:
     """A code from arrays (B, P) of on/off and (B, P) of operation indices into `names`."""
     paths, indices = np.asarray(paths).astype(int), np.asarray(indices).astype(int)
+    if indices.size and not 0 <= indices.min() <= indices.max() < len(names):
+        raise InputError(f"code: has operation {indices.max()} of {len(names)}, counted from 0.")
     return {
         "paths": paths.tolist(),
         "operations": indices.tolist(),
@@ -188,7 +190,9 @@ def known_shape(shape: str, num_blocks: int, num_depths: int = 4, names=operatio
     if shape not in SHAPES:
         raise InputError(f"shape={shape!r} is not known; take one of {', '.join(SHAPES)}.")
     skip = list(names).index("skip") if "skip" in names else 0
-    conv = next(i for i, name in enumerate(names) if name != "skip")
+    conv = next((i for i, name in enumerate(names) if name != "skip"), None)
+    if (shape == "skip-only" and "skip" not in names) or (shape != "skip-only" and conv is None):
+        raise InputError(f"names={list(names)}: lacks what the shape {shape!r} is made of.")
     start, end = path_ends(num_depths)
     if shape == "straight":
         on = np.tile((start == 0) & (end == 0), (num_blocks, 1))

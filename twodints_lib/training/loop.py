@@ -2,17 +2,17 @@
 
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from filelock import FileLock
 from monai.losses import DiceCELoss
-from torch.utils.data import DataLoader
 
-from twodints_lib import files
 from twodints_lib.errors import InputError
+from twodints_lib.files import read_json, whole_file, write_json
 from twodints_lib.inference import predict, thresholds
 from twodints_lib.messages import log
 from twodints_lib.runs import store
@@ -20,16 +20,17 @@ from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.space.specs import Spec, spec_of
 from twodints_lib.targets.heads import HEADS
-from twodints_lib.training import distributed, recipes
-from twodints_lib.training.patches import Patches, cache_of, load_samples
-from twodints_lib.training.recipes import Recipe
+from twodints_lib.training import distributed
+from twodints_lib.training.patches import Patches, cache_of, load_samples, loader
+from twodints_lib.training.recipes import Recipe, rate_factor
 
 
 class Joint:
     """One optimiser (AdamW) over weights and alphas alike, on all the data: the paper's way.
 
-    What `fit` needs of a way to train: recipe, epoch(e) -> row of the history, settle() before
-    the network is scored, counted(e), state_dict() and load_state_dict(). search.py has others.
+    What `fit` needs of a way to train: recipe, epoch(e) -> row of the history, check(loss) after
+    it, settle() before the network is scored, counted(e), state_dict() and load_state_dict().
+    search.py has others.
     """
 
     def __init__(self, net, samples, recipe: Recipe, seed: int):
@@ -46,46 +47,53 @@ class Joint:
         self.recipe = recipe
         self.scaler = torch.amp.GradScaler(self.where.type, enabled=recipe.precision == "float16")
         self.optimisers = self.make_optimisers()
+        for group in self.groups:
+            group["full"] = group["lr"]  # the rate before the schedule
 
-    def make_optimisers(self):
-        """AdamW over the weights and, in a second group, over the alphas of a supernet."""
-        groups = [{"params": networks.weight_parameters(self.net), "lr": self.recipe.learning_rate}]
-        if networks.arch_parameters(self.net):
-            groups.append(
-                {"params": networks.arch_parameters(self.net), "lr": self.recipe.arch_rate}
-            )
+    @property
+    def groups(self) -> list[dict]:
+        """The parameter groups of all optimisers; a checkpoint that is read makes them anew."""
+        return [group for o in self.optimisers for group in o.param_groups]
+
+    def make_optimisers(self) -> list[torch.optim.Optimizer]:
+        """AdamW over the weights and, in a second group, over the alphas of a supernet.
+
+        "rate": the parameter that a group's learning rate comes from, for messages.
+        """
+        groups = [
+            {"params": networks.weight_parameters(self.net), "rate": "learning_rate"},
+            {"params": networks.arch_parameters(self.net), "rate": "arch_rate"},
+        ]
+        groups = [g | {"lr": getattr(self.recipe, g["rate"])} for g in groups if g["params"]]
         return [torch.optim.AdamW(groups)]
 
-    def rates(self) -> list[list[float]]:
-        """The full learning rate of each group of each optimiser."""
-        return [[self.recipe.learning_rate, self.recipe.arch_rate]]
-
-    def batches(self, patches, epoch):
-        """Batches of one patch an image, in an order that (seed, epoch) alone decide; of several
-        processes each takes its share of every batch, and where there is none, a first image that
-        will count nothing."""
+    def batches(self, patches: Patches, epoch: int, count: int | None = None):
+        """Batches of one patch an image, in an order that (seed, epoch) alone decide; `count` of
+        them, from the first again after the last. Of several processes each takes its share of
+        every batch, and where there is none, a first image that will count nothing."""
         patches.epoch, size = epoch, self.recipe.batch
         order = np.random.default_rng([self.seed, epoch]).permutation(len(patches)).tolist()
-        left = self.recipe.max_steps - (epoch - 1) * self.steps if self.recipe.max_steps else None
-        whole = [order[i : i + size] for i in range(0, len(order), size)][:left]
+        whole = [order[i : i + size] for i in range(0, len(order), size)]
+        if count is None and self.recipe.max_steps:
+            count = min(len(whole), self.recipe.max_steps - (epoch - 1) * self.steps)
+        whole = islice(cycle(whole), len(whole) if count is None else count)
         own = [distributed.share(batch) or batch[:1] for batch in whole]
-        pinned = self.where.type == "cuda"  # copied while the device computes
-        workers = self.recipe.workers
-        return DataLoader(patches, batch_sampler=own, num_workers=workers, pin_memory=pinned)
+        return loader(patches, own, self.recipe.workers, self.where.type)
 
-    def loss(self, image, target):
+    def counts(self, patches: Patches, number: int) -> float:
+        """What this process's share of a batch counts in the mean; alone, 1."""
+        size = self.recipe.batch
+        number %= -(-len(patches) // size)
+        return distributed.weight(min(size, len(patches) - number * size))
+
+    def loss(self, image, target) -> torch.Tensor:
         """Mean segmentation loss of a batch, in the recipe's precision; the loss in float32."""
         low = self.recipe.precision != "float32"
         with torch.autocast(self.where.type, getattr(torch, self.recipe.precision), enabled=low):
             logits = self.net(image.to(self.where, non_blocking=True))  # (B, 3, P, P)
         return self.loss_of(logits.float(), target.to(self.where, non_blocking=True))
 
-    def counts(self, patches, number: int) -> float:
-        """What this process's share of a batch counts in the mean; alone, 1."""
-        size = self.recipe.batch
-        return distributed.weight(min(size, len(patches) - number * size))
-
-    def step(self, loss, optimiser):
+    def step(self, loss, optimiser) -> None:
         """One update, the same in every process."""
         optimiser.zero_grad()
         self.scaler.scale(loss).backward()
@@ -93,17 +101,15 @@ class Joint:
         self.scaler.step(optimiser)
         self.scaler.update()
 
-    def set_rates(self, epoch):
+    def begin(self, epoch: int) -> None:
         """Every group's rate for this epoch."""
-        factor = recipes.rate_factor(self.recipe, epoch)
-        for optimiser, rates in zip(self.optimisers, self.rates(), strict=True):
-            for group, rate in zip(optimiser.param_groups, rates, strict=False):
-                group["lr"] = rate * factor
+        self.net.train()
+        for group in self.groups:
+            group["lr"] = group["full"] * rate_factor(self.recipe, epoch)
 
     def epoch(self, epoch: int) -> dict:
         """Train on one patch of every image."""
-        self.set_rates(epoch)
-        self.net.train()
+        self.begin(epoch)
         losses = []
         for number, (image, target) in enumerate(self.batches(self.patches, epoch)):
             self.prepare(epoch, number)
@@ -116,23 +122,30 @@ class Joint:
         """Mean of an epoch's losses: read once, since every reading waits for the device."""
         return float(np.mean(distributed.mean(torch.stack(losses).tolist(), self.where)))
 
-    def prepare(self, epoch, number):
+    def check(self, loss: float) -> None:
+        """InputError that names the rates to lower where a loss or a parameter is not finite."""
+        wrong = [g for g in self.groups if not all(p.isfinite().all() for p in g["params"])]
+        if wrong or not np.isfinite(loss):
+            rates = ", ".join(f"{g['rate']}={g['full']:g}" for g in wrong or self.groups)
+            raise InputError(f"{rates}: the training diverged, its loss is {loss:g}; lower it.")
+
+    def prepare(self, epoch: int, number: int) -> None:
         """Called before each step; nothing to do here."""
 
-    def settle(self):
+    def settle(self) -> None:
         """Called before the network is scored; nothing to do here."""
 
-    def counted(self, epoch) -> bool:
+    def counted(self, epoch: int) -> bool:
         """Whether the weights of this epoch may be kept as the best."""
         return True
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         """What goes on after an interruption: weights, alphas, optimisers, scaler."""
         optimisers = [o.state_dict() for o in self.optimisers]
         scaler = self.scaler.state_dict()
         return {"net": self.net.state_dict(), "optimisers": optimisers, "scaler": scaler}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict) -> None:
         """Back to the state of a checkpoint."""
         self.net.load_state_dict(state["net"])
         for optimiser, found in zip(self.optimisers, state["optimisers"], strict=True):
@@ -162,10 +175,7 @@ def fit(trainer, val, folder, watch=None) -> list[dict]:
             break
         start = time.perf_counter()
         row = {"epoch": epoch, "dice": None, "f1": None} | trainer.epoch(epoch)
-        if not np.isfinite(row["loss"]):
-            raise InputError(
-                f"learning_rate={recipe.learning_rate}: the loss is {row['loss']}; lower it."
-            )
+        trainer.check(row["loss"])
         row |= watch(net, epoch, recipe) if watch else {}
         if _validates(epoch, recipe):
             trainer.settle()
@@ -219,40 +229,31 @@ def _say_progress(history, recipe, best):
         log.info(f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, {score}{left / 60:.1f} min left")
 
 
-def save(path, content):
+def save(path: Path, content) -> None:
     """torch.save, whole or not at all."""
-    temporary = Path(path).with_suffix(".tmp")
-    torch.save(content, temporary)
-    temporary.replace(path)
+    with whole_file(path) as made:
+        torch.save(content, made)
 
 
 def train_network(
-    setup: Setup,
-    spec: Spec,
-    epochs: int,
-    way=Joint,
-    plan=None,
-    watch=None,
-    select="",
-    start=None,
-) -> Path:
+    setup: Setup, spec: Spec, epochs: int, way=Joint, plan: dict | None = None, watch=None,
+    select: str = "", start: Path | None = None,
+) -> Path:  # fmt: skip
     """The run folder of a network trained as `setup` says, found by its key or made now.
 
     `way(net, samples, recipe, seed, **plan)` is how it is trained; `start`, the folder of another
     run, gives the weights to begin with, all that fit. The folder holds record.json, history.json
     and best.pt.
     """
-    what = recipes.recipe(setup.preset, epochs, spec, select)
-    spec.check_patch(what.patch)
-    parameters = {"spec": spec.json(), "recipe": asdict(what), "images": setup.preset.images}
-    parameters |= {"search": plan} if plan else {}
-    parameters |= {"only": setup.only} if setup.only else {}
-    parameters |= {"start": Path(start).name} if start else {}
+    recipe = Recipe.of(setup.preset, epochs, spec, select)
+    spec.check_patch(recipe.patch)
+    parameters = {"spec": spec.json(), "recipe": recipe.json(), "images": setup.preset.images}
+    more = {"search": plan, "only": setup.only, "start": start and Path(start).name}
+    parameters |= {k: v for k, v in more.items() if v}
     inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
     folder = store.folder(spec.kind, inputs)
-    first = distributed.rank() == 0
-    lock = FileLock(folder / ".lock")  # two notebooks may want the same network at once
-    with lock if first else nullcontext():
+    # Two notebooks may want the same network at once.
+    with FileLock(folder / ".lock") if distributed.rank() == 0 else nullcontext():
         if distributed.agree((folder / "record.json").is_file()):
             log.info(f"{folder.name}: found, trained before")
         else:
@@ -262,10 +263,10 @@ def train_network(
     return folder
 
 
-def train_ladder(setup: Setup, folder, epochs: int, select="") -> Path:
+def train_ladder(setup: Setup, folder: Path, epochs: int, select: str = "") -> Path:
     """The network of a run with a ladder head in place of its own, trained on from its weights;
     the run itself where it has one."""
-    spec = spec_of(files.read_json(Path(folder) / "record.json")["parameters"]["spec"])
+    spec = spec_of(read_json(Path(folder) / "record.json")["parameters"]["spec"])
     if spec.head == "ladder":
         return folder
     spec = replace(spec, head="ladder")
@@ -274,31 +275,32 @@ def train_ladder(setup: Setup, folder, epochs: int, select="") -> Path:
 
 def _train_and_record(setup, parameters, way, watch, start, folder):
     """Train into `folder`, score the best weights on the validation images, write the record."""
-    plan = Recipe(**parameters["recipe"])
+    spec, recipe = spec_of(parameters["spec"]), Recipe.of_json(parameters["recipe"])
     kept = cache_of(setup)
-    train, val = load_samples(setup.train(), plan.head, kept), load_samples(setup.val(), "", kept)
+    train = load_samples(setup.train(), recipe.head, kept)
+    val = load_samples(setup.val(), folder=kept)
     torch.manual_seed(setup.seed)
-    net = networks.build(spec_of(parameters["spec"])).to(predict.device())
+    net = networks.build(spec).to(predict.device())
     if start:
         networks.take_weights(net, predict.load_network(start)[0])
     log.info(f"{folder.name}: {networks.count_parameters(net):,} parameters, {len(train)} images")
-    trainer = way(net, train, plan, setup.seed, **parameters.get("search", {}))
+    trainer = way(net, train, recipe, setup.seed, **parameters.get("search", {}))
     history = fit(trainer, val, folder, watch)
     if distributed.rank():
         return
-    maps, plan = [], trainer.recipe
-    metrics = predict.summary(predict.score_samples(net, val, plan.patch, plan.head, keep=maps))
+    maps = []
+    metrics = predict.summary(predict.score_samples(net, val, recipe.patch, recipe.head, maps))
     metrics |= {"network_parameters": networks.count_parameters(net), "epochs": len(history)}
     metrics |= {"training_images": len(train)}
     chosen = {"processes": distributed.size()} if distributed.size() > 1 else {}
-    if plan.head != "3-class":
-        scores, settings = thresholds.report(plan.head, maps, val)
+    if recipe.head != "3-class":
+        scores, settings = thresholds.report(recipe.head, maps, val)
         metrics |= {"representations": scores}
         chosen |= thresholds.best(scores, settings)
-    files.write_json(folder / "history.json", {"history": history}, indent=None)
+    write_json(folder / "history.json", {"history": history}, indent=None)
     seconds = sum(r["seconds"] for r in history)
     record = store.record(setup, parameters, metrics, seconds) | chosen
-    files.write_json(folder / "record.json", record)
+    write_json(folder / "record.json", record)
     (folder / "last.pt").unlink(missing_ok=True)
     dice = "" if metrics["mean_dice"] is None else f", Dice {metrics['mean_dice']:.3f}"
     log.info(f"mean F1 {metrics['mean_f1']:.3f}{dice}, {seconds:.0f} s")

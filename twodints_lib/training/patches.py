@@ -1,20 +1,21 @@
 """Training patches: random, augmented crops that depend on nothing but (seed, epoch, index)."""
 
 import hashlib
-import os
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from monai import transforms as mt
 from monai.data import get_track_meta, set_track_meta
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from twodints_lib.data.images import read_pair, scaled, to_8_bit
 from twodints_lib.errors import InputError
-from twodints_lib.files import cache_dir
+from twodints_lib.files import cache_dir, whole_file
+from twodints_lib.runs.setup import Setup
 from twodints_lib.targets.classes import three_class
 from twodints_lib.targets.heads import HEADS
 
@@ -40,10 +41,10 @@ class Sample:
         return torch.from_numpy(scaled(self.stack.numpy(), *self.span))
 
 
-def load_samples(items, head: str = "", folder=None) -> list[Sample]:
+def load_samples(items, head: str = "3-class", folder: Path | None = None) -> list[Sample]:
     """Read, normalise and encode manifest items; in memory, or prepared once in a folder's files.
 
-    `head`: its maps are drawn from the labels too, where it is another than 3-class.
+    For another head than 3-class its maps are drawn, once.
     """
     return [_sample(item, head, folder) for item in items]
 
@@ -51,35 +52,31 @@ def load_samples(items, head: str = "", folder=None) -> list[Sample]:
 def _sample(item, head, folder) -> Sample:
     if item.label is None:
         raise InputError(f"{item.image}: has no label file, and training needs one.")
-    pair = []
+    pair = cache(lambda: read_pair(item))  # only where something is not prepared yet
 
     def kept(kind, make):
         """make(image, labels), or where there is a folder, its file mapped to memory."""
-        path = folder and Path(folder) / f"{item.name}-{kind}.npy"
-        if path and path.is_file():
-            return np.load(path, mmap_mode="c")
-        pair.extend(() if pair else read_pair(item))
-        made = make(*pair)
-        if path:
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            with open(temporary, "wb") as file:
-                np.save(file, made)
-            temporary.replace(path)
-        return np.load(path, mmap_mode="c") if path else made
+        if folder is None:
+            return make(*pair())
+        path = Path(folder) / f"{item.name}-{kind}.npy"
+        if not path.is_file():
+            with whole_file(path) as made:
+                np.save(made, make(*pair()))
+        return np.load(path, mmap_mode="c")
 
     stack = kept("image", lambda image, _: to_8_bit(image))
     target = kept("target", lambda _, labels: three_class(labels)[None])
     labels = kept("labels", lambda _, labels: labels)
     span = kept("span", lambda *_: np.array([stack.min(), stack.max()]))
     maps = None
-    if head not in ("", "3-class"):
+    if head != "3-class":
         maps = torch.from_numpy(kept(head, lambda _, labels: HEADS[head].encode(labels)))
     span = (int(span[0]), int(span[1]))
     stack, target = torch.from_numpy(stack), torch.from_numpy(target)
     return Sample(item.name, item.modality, stack, span, target, labels, maps)
 
 
-def cache_of(setup) -> Path | None:
+def cache_of(setup: Setup) -> Path | None:
     """The folder of a `paper` run's prepared images, made if absent; None: all stays in memory.
 
     A thousand images of the challenge take longer to decode than to train on. The folder's name
@@ -168,18 +165,29 @@ class Patches(Dataset):
         drawn = sample.maps
         if self.vectors:  # each pixel's coordinates go along and tell how it was turned
             ramps = torch.meshgrid(*(torch.arange(n) for n in drawn.shape[1:]), indexing="ij")
-            drawn = torch.cat([drawn, torch.stack(ramps).float()])
+            within = torch.ones_like(ramps[0])  # and where the patch is padded, by a 0
+            drawn = torch.cat([drawn, torch.stack([*ramps, within]).float()])
         image, maps = (x.float() for x in self._drawn(sample, drawn))
-        return image, turned(maps[:-2], maps[-2:]) if self.vectors else maps
+        return image, turned(maps[:-3], maps[-3:]) if self.vectors else maps
 
 
-def turned(maps, coordinates):
+def turned(maps: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
     """Maps whose last two are vectors of the untouched image, in the axes of the patch.
 
-    `coordinates` (2, P, P): where each pixel of the patch came from, y and x. Flips and quarter
-    turns keep axes parallel, so the middle of the patch tells for all of it.
+    `origin` (3, P, P): where each pixel of the patch came from, y and x, and 1, or 0 where it is
+    padding. Flips and quarter turns keep axes parallel, so the middle of the patch tells for all.
     """
-    down, right = coordinates.diff(dim=1)[:, :, :-1], coordinates.diff(dim=2)[:, :-1]
-    axes = torch.stack([step.flatten(1).median(1).values for step in (down, right)])  # (2, 2)
+    axes = []
+    for axis in (1, 2):
+        steps = origin[:2].diff(dim=axis).flatten(1)
+        padded = origin[2].unfold(axis - 1, 2, 1).amin(-1).flatten() == 0  # one of both pixels
+        axes.append(steps.masked_fill(padded, torch.nan).nanmedian(1).values)
+    axes = torch.stack(axes).nan_to_num()  # (2, 2)
     axes = axes / axes.norm(dim=1, keepdim=True).clamp_min(1e-6)
     return torch.cat([maps[:-2], torch.einsum("ij,jhw->ihw", axes, maps[-2:])])
+
+
+def loader(patches: Patches, batches: list[list[int]], workers: int, device="cpu") -> DataLoader:
+    """One pass over batches, each a list of indices; its worker processes end with the pass."""
+    pinned = device == "cuda"  # copied while the device computes
+    return DataLoader(patches, batch_sampler=batches, num_workers=workers, pin_memory=pinned)

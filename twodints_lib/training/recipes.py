@@ -1,7 +1,7 @@
 """How one network is trained: a preset's numbers, for this network."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper, settings
@@ -24,40 +24,35 @@ class Recipe:
     arch_rate: float = 0.0  # for architecture parameters, where the network has any
     precision: str = "float32"
     workers: int = 0
-    head: str = "3-class"  # what the network draws: representations.HEADS
+    head: str = "3-class"  # what the network draws: targets.heads.HEADS
     select: str = "dice"  # what the best weights are best at: class dice, or f1 of the cells
     max_steps: int = 0  # weight updates after which the training ends; 0 = after its epochs
 
+    @classmethod
+    def of(cls, preset: settings.Preset, epochs: int, spec: Spec, select: str = "") -> "Recipe":
+        """The preset's recipe for one network; `paper` takes Table 4's batch for it, unless told.
 
-def recipe(preset, epochs: int, spec: Spec, select: str = "") -> Recipe:
-    """The preset's recipe for one network; `paper` takes Table 4's batch for it, unless told.
+        `select`: dice or f1; by default what the paper does, and f1 for another head than 3-class.
+        """
+        numbers = {f.name: getattr(preset, f.name) for f in fields(cls) if hasattr(preset, f.name)}
+        untold = (preset.name, preset.batch) == ("paper", settings.PAPER.batch)
+        if untold and isinstance(spec, SupernetSpec | DerivedSpec):
+            numbers["batch"] = paper.batch_of(preset.channel_mul, preset.num_blocks, preset.patch)
+        select = select or ("dice" if spec.head == "3-class" else "f1")
+        if select != "f1" and (select != "dice" or not HEADS[spec.head].draws_classes):
+            raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
+        return cls(**numbers, epochs=epochs, head=spec.head, select=select)
 
-    `select`: dice or f1; by default what the paper does, and f1 for another head than 3-class.
-    """
-    head = spec.head
-    select = select or ("dice" if head == "3-class" else "f1")
-    if select not in ("dice", "f1") or (select == "dice" and not HEADS[head].draws_classes):
-        raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
-    batch = preset.batch
-    untold = (preset.name, batch) == ("paper", settings.PAPER.batch)
-    if untold and isinstance(spec, SupernetSpec | DerivedSpec):
-        batch = paper.batch_of(preset.channel_mul, preset.num_blocks, preset.patch)
-    return Recipe(
-        patch=preset.patch,
-        batch=batch,
-        epochs=epochs,
-        learning_rate=preset.learning_rate,
-        schedule=preset.schedule,
-        arch_rate=preset.arch_rate,
-        patience=preset.patience,
-        val_start=preset.val_start,
-        val_every=preset.val_every,
-        precision=preset.precision,
-        workers=preset.workers,
-        max_steps=preset.max_steps,
-        head=head,
-        select=select,
-    )
+    @classmethod
+    def of_json(cls, told: dict) -> "Recipe":
+        """The recipe that a record holds; InputError for a key that no recipe has."""
+        for name in told.keys() - {f.name for f in fields(cls)}:
+            raise InputError(f"recipe: {name} is not known; the record is of another version.")
+        return cls(**told)
+
+    def json(self) -> dict:
+        """The recipe as records hold it."""
+        return asdict(self)
 
 
 def rate_factor(recipe: Recipe, epoch: int) -> float:

@@ -18,10 +18,17 @@ from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, objective, topology
+from twodints_lib.space.lattice import Supernet
 from twodints_lib.space.operations import TWO
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec
 from twodints_lib.training import loop
-from twodints_lib.training.patches import load_samples
+from twodints_lib.training.patches import Patches, load_samples
+
+CHOICES = {
+    "mode": ("paper", "dints"),
+    "paths": ("all", "sampled"),
+    "scaling": objective.SCALINGS,
+}
 
 
 @dataclass(frozen=True)
@@ -37,72 +44,68 @@ class Plan:
     ceiling: bool = False  # dints: the budget is an upper bound instead of MONAI's target
 
     def __post_init__(self):
-        known = {"mode": ("paper", "dints"), "paths": ("all", "sampled")}
-        known["scaling"] = objective.SCALINGS
-        for name, values in known.items():
+        for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise InputError(f"{name}={getattr(self, name)!r}: take {' or '.join(values)}.")
         if not 0 <= self.warmup < 1 or not 0 < self.budget <= 1 or not self.weight_rate > 0:
             raise InputError("warmup must be in [0, 1), budget in (0, 1], weight_rate above 0.")
 
 
-def halves(samples, seed: int) -> tuple[list, list]:
+def halves(samples: list, seed: int) -> tuple[list, list]:
     """Two disjoint halves of the training samples, every modality in both: weights', alphas'."""
+    if len(samples) < 2:
+        raise InputError("mode='dints': two training images are needed, one for each half.")
     order = np.random.default_rng(seed).permutation(len(samples))
     order = sorted(order, key=lambda i: samples[i].modality)  # stable: shuffled within modality
     return [samples[i] for i in order[::2]], [samples[i] for i in order[1::2]]
 
 
-class Paper(loop.Joint):
+class SingleLevel(loop.Joint):
     """One optimiser for weights and alphas (paper, 2.3); with sampled paths, one network a step."""
 
     def __init__(self, net, samples, recipe, seed, **plan):
         self.plan = Plan(**plan)
         super().__init__(net, samples, recipe, seed)
 
-    def prepare(self, epoch, number):
+    def prepare(self, epoch: int, number: int) -> None:
         """Choose the network that this step trains."""
         if self.plan.paths == "sampled":
             rng = np.random.default_rng([self.seed, epoch, number])
             self.net.only(topology.sample(*alphas(self.net), rng, self.net.names))
 
-    def settle(self):
+    def settle(self) -> None:
         """Score the whole mixture, or where that was never trained, the decoded part."""
         if self.plan.paths == "sampled":
             self.net.only(topology.decode(*alphas(self.net), self.net.names))
 
 
-class Dints(Paper):
-    """Bi-level search: weights on one half of the data, alphas on the other (MONAI's scripts)."""
+class BiLevel(SingleLevel):
+    """Weights on one half of the data, alphas on the other (MONAI's search scripts)."""
 
     def __init__(self, net, samples, recipe, seed, **plan):
         ours, theirs = halves(samples, seed)
         super().__init__(net, ours, recipe, seed, **plan)
-        self.arch_patches = loop.Patches(
-            theirs, recipe.patch, seed + 1, vectors=self.patches.vectors
-        )
+        self.arch_patches = Patches(theirs, recipe.patch, seed + 1, vectors=self.patches.vectors)
 
-    def make_optimisers(self):
-        """SGD over the weights, Adam over the alphas; neither sees the other's parameters."""
-        weights, arch = networks.weight_parameters(self.net), networks.arch_parameters(self.net)
-        sgd = torch.optim.SGD(weights, self.plan.weight_rate, momentum=0.9, weight_decay=4e-5)
-        return [sgd, torch.optim.Adam(arch, self.recipe.arch_rate, betas=(0.5, 0.999))]
+    def make_optimisers(self) -> list[torch.optim.Optimizer]:
+        """SGD over the weights, Adam over the alphas; neither sees the other's parameters.
 
-    def rates(self):
-        """The alphas' rate follows the schedule too; MONAI keeps it constant."""
-        return [[self.plan.weight_rate], [self.recipe.arch_rate]]
+        The alphas' rate follows the schedule too; MONAI keeps it constant.
+        """
+        weights = {"params": networks.weight_parameters(self.net), "rate": "weight_rate"}
+        arch = {"params": networks.arch_parameters(self.net), "rate": "arch_rate"}
+        sgd = torch.optim.SGD([weights], self.plan.weight_rate, momentum=0.9, weight_decay=4e-5)
+        return [sgd, torch.optim.Adam([arch], self.recipe.arch_rate, betas=(0.5, 0.999))]
 
-    def epoch(self, epoch):
+    def epoch(self, epoch: int) -> dict:
         """One weight step a batch; after the warm-up one alpha step after each."""
-        self.set_rates(epoch)
-        self.net.train()
+        self.begin(epoch)
         start = self.plan.warmup * self.recipe.epochs
         rise = (epoch - start) / (self.recipe.epochs - start)  # w of the objective
         losses, arch_losses, row = [], [], {}
-        pairs = zip(
-            self.batches(self.patches, epoch), self.batches(self.arch_patches, epoch), strict=False
-        )
-        for number, (batch, arch_batch) in enumerate(pairs):
+        ours = self.batches(self.patches, epoch)
+        theirs = self.batches(self.arch_patches, epoch, len(ours))  # may be one batch fewer
+        for number, (batch, arch_batch) in enumerate(zip(ours, theirs, strict=True)):
             self.prepare(epoch, number)
             self._train_only(networks.weight_parameters(self.net))
             loss = self.counts(self.patches, number) * self.loss(*batch)
@@ -114,19 +117,18 @@ class Dints(Paper):
                 parts = {"segmentation": task} | self.extra(rise)
                 if not row:
                     row = {"shares": objective.gradient_shares(self.net, parts)}
-                total = sum(parts.values())
-                self.step(total, self.optimisers[1])
+                self.step(sum(parts.values()), self.optimisers[1])
                 arch_losses.append({k: v.detach() for k, v in parts.items()})
         self._train_only(list(self.net.parameters()))
         if arch_losses:
             row["terms"] = {k: self.mean([x[k] for x in arch_losses]) for k in arch_losses[0]}
         return {"loss": self.mean(losses)} | row
 
-    def counted(self, epoch):
+    def counted(self, epoch: int) -> bool:
         """After the warm-up alone: before it the alphas are those it started from."""
         return epoch > self.plan.warmup * self.recipe.epochs
 
-    def extra(self, rise: float) -> dict:
+    def extra(self, rise: float) -> dict[str, torch.Tensor]:
         """The terms beside the segmentation loss, in float32 whatever the network runs in."""
         plan = self.plan
         found = objective.terms(self.net, plan.scaling, plan.budget, plan.ceiling)
@@ -139,10 +141,10 @@ class Dints(Paper):
 
 
 SNAPSHOTS = 32_000  # numbers of a replay; each takes about nine bytes
-WAYS = {"paper": Paper, "dints": Dints}
+WAYS = {"paper": SingleLevel, "dints": BiLevel}
 
 
-def alphas(net) -> tuple[np.ndarray, np.ndarray]:
+def alphas(net: Supernet) -> tuple[np.ndarray, np.ndarray]:
     """Path logits (B, P) and operation logits (B, P, O) of a supernet, as arrays."""
     a, c = networks.arch_parameters(net)
     return a.detach().cpu().double().numpy(), c.detach().cpu().double().numpy()
@@ -175,19 +177,7 @@ def untouched(setup: Setup, names=TWO) -> tuple[np.ndarray, np.ndarray]:
     return alphas(networks.build(SupernetSpec.of(setup.preset, names)))
 
 
-def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """The alphas at the end of a search."""
-    row = [row for row in history if "alpha_a" in row][-1]
-    return np.array(row["alpha_a"]), np.array(row["alpha_c"])
-
-
-def best_epoch(history: list[dict], score: str) -> dict:
-    """The row of a search's history, alphas in it, whose validation was best by dice or f1."""
-    rows = [row for row in history if "alpha_a" in row and row[score] is not None]
-    return max(rows, key=lambda row: row[score])
-
-
-def found_code(folder) -> dict:
+def found_code(folder: Path) -> dict:
     """The code decoded from the alphas of a searched supernet's best weights."""
     net, _ = predict.load_network(folder)
     return topology.decode(*alphas(net), net.names)
@@ -213,7 +203,7 @@ def three_scores(setup: Setup, plan: Plan | None = None) -> dict[str, dict]:
     folder = search_supernet(setup, plan)
     net, record = predict.load_network(folder)
     code = topology.decode(*alphas(net), net.names)
-    copied = derive.inherit(net, code, setup.preset.channel_mul)
+    copied = derive.inherit(net, code)
     rows = predict.score_samples(copied, load_samples(setup.val()), setup.preset.patch)
     retrained = files.read_json(train_code(setup, code) / "record.json")["metrics"]
     size = {"network_parameters": networks.count_parameters(copied), "epochs": 0}
@@ -222,15 +212,3 @@ def three_scores(setup: Setup, plan: Plan | None = None) -> dict[str, dict]:
         "derived, copied weights": predict.summary(rows) | size,
         "derived, retrained": retrained,
     }
-
-
-def path_history(history: list[dict]) -> np.ndarray:
-    """(snapshots, B, P) probability of every path over a search."""
-    kept = [row for row in history if "alpha_a" in row]
-    return np.stack([topology.path_probabilities(row["alpha_a"]) for row in kept])
-
-
-def operation_history(history: list[dict]) -> np.ndarray:
-    """(snapshots, B, P, O) softmax weight of every operation over a search."""
-    logits = [row["alpha_c"] for row in history if "alpha_c" in row]
-    return torch.tensor(logits, dtype=torch.float64).softmax(-1).numpy()
