@@ -108,11 +108,12 @@ def test_flow_points_to_the_middle_however_much_of_the_patch_is_padding(samples,
         _, drawn = made[0]
         flow, inside = drawn[-2:], drawn[-3 if head == "flow" else 3] > 0.5
         away = np.stack(np.nonzero(inside.numpy()))
-        away = away - away.mean(1, keepdims=True)
+        middle = away.mean(1, keepdims=True)
+        away = away - middle
         assert flow[:, inside].norm(dim=0).median() == pytest.approx(1)
         length = np.maximum(np.hypot(*away), 1e-9)
         assert np.median(-(away * flow[:, inside].numpy()).sum(0) / length) > 0.98
-        turns.add(tuple(flow[:, inside][:, 0].round().tolist()))
+        turns.add(tuple(middle.ravel().round()))
     assert len(turns) > 1
 
 
