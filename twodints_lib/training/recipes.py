@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper, settings
 from twodints_lib.space.specs import DerivedSpec, Spec, SupernetSpec
-from twodints_lib.targets.heads import HEADS
+from twodints_lib.targets.heads import head_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Recipe:
         if untold and isinstance(spec, SupernetSpec | DerivedSpec):
             numbers["batch"] = paper.batch_of(preset.channel_mul, preset.num_blocks, preset.patch)
         select = select or ("dice" if spec.head == "3-class" else "f1")
-        if select != "f1" and (select != "dice" or not HEADS[spec.head].draws_classes):
+        if select != "f1" and (select != "dice" or not head_of(spec.head).draws_classes):
             raise InputError(f"select={select!r}: take f1, or dice for a head that draws classes.")
         return cls(**numbers, epochs=epochs, head=spec.head, select=select)
 
