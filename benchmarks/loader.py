@@ -11,7 +11,7 @@ import time
 import torch
 
 from twodints_lib import files
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import environment
 from twodints_lib.training import patches
 
@@ -42,7 +42,7 @@ def rate(dataset, workers: int, least: int = 400) -> float:
 def main():
     """Measure, print, write the record."""
     torch.set_num_threads(1)
-    data = manifest.open_data("neurips-shaped")
+    data = open_data("neurips-shaped")
     items = data.split("train")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

@@ -23,7 +23,8 @@ from scipy import ndimage
 from skimage import color, feature, filters, segmentation
 
 from twodints_lib import files
-from twodints_lib.data import images, manifest
+from twodints_lib.data import images
+from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import environment, store
 from twodints_lib.runs.setup import begin
 from twodints_lib.scoring.matching import score_image, summarise
@@ -108,7 +109,7 @@ def write_job(out: Path, seconds: float, **more):
 
 def score(data: str, folder: Path) -> dict:
     """Every peer's F1, and ours minus theirs with a paired interval."""
-    val = [i for i in manifest.open_data(data).items if i.split == "val"]
+    val = [i for i in open_data(data).items if i.split == "val"]
     truth = {i.name: images.read_labels(i.label) for i in val}
     found = {}
     for job in sorted(folder.glob("*/job.json")):
@@ -141,7 +142,7 @@ def main():
     parser.add_argument("--score", action="store_true", help="run nothing")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
-    dataset = manifest.open_data(args.data)
+    dataset = open_data(args.data)
     folder = store.runs_dir() / f"peers-{dataset.name}-{args.seconds:.0f}s-{args.threads}t"
     prepare(dataset, folder)
     for name in () if args.score else args.only or ("otsu", "ours", "stardist", "cellpose"):

@@ -9,7 +9,7 @@ import torch
 from skimage.draw import disk
 
 from twodints_lib import messages
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
 
@@ -70,4 +70,4 @@ def tiny_setup(tiny_folder, own_runs):
     """A smoke setup on the tiny data, smaller still."""
     values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 4}
     preset = settings.load("smoke", **values)
-    return Setup(preset, manifest.open_data(tiny_folder), 7)
+    return Setup(preset, open_data(tiny_folder), 7)

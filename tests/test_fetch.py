@@ -21,7 +21,7 @@ from imageio import v3 as iio
 
 from twodints_lib import files
 from twodints_lib.data import archives as archives_module
-from twodints_lib.data import fetch, manifest, micro4
+from twodints_lib.data import dataset, fetch, manifest, micro4
 from twodints_lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -98,14 +98,14 @@ def server(archives):
 
 
 @pytest.mark.parametrize("kind", ["http", "file", "folder"])
-def test_fetch_archives(kind, archives, server, cache, capsys):
+def test_fetch_archives(kind, archives, server, cache, said):
     mirror = {"http": server.url + "/", "file": archives.as_uri(), "folder": archives}[kind]
     home = fetch.fetch("neurips2022", mirror)
-    told = capsys.readouterr().out
+    told = "\n".join(said)
     assert told.index("CC BY-NC-ND 4.0") < told.index("GB are free") < told.index("unpacking")
     assert "Nature Methods" in told and home == cache / "neurips2022"
     assert sorted(p.name for p in home.iterdir()) == ["Training-labeled", "Tuning", "archives"]
-    assert len(manifest.open_data("neurips2022").items) == 4
+    assert len(dataset.open_data("neurips2022").items) == 4
     assert fetch.verify("neurips2022") == []
     server.handler.served.clear()
     fetch.fetch("neurips2022", mirror)  # all there: nothing is downloaded again
@@ -298,14 +298,14 @@ def as_git(sources, mirror):
 
 def check_micro4(home, names=KEPT):
     assert fetch.verify("micro4") == [] and fetch.verify(home) == []
-    assert [i.name for i in manifest.open_data("micro4").items] == sorted(names)
+    assert [i.name for i in dataset.open_data("micro4").items] == sorted(names)
     assert "MIT" in (home / "ATTRIBUTION.md").read_text()
     assert not list(home.parent.glob(".making-*"))
 
 
 @needs_git
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_fetch_micro4_by_git(kind, sources, cache, tmp_path, capsys, monkeypatch):
+def test_fetch_micro4_by_git(kind, sources, cache, tmp_path, said, monkeypatch):
     mirror = as_git(sources, tmp_path / "mirror")
     taken = {}
     make = fetch.make
@@ -316,7 +316,7 @@ def test_fetch_micro4_by_git(kind, sources, cache, tmp_path, capsys, monkeypatch
 
     monkeypatch.setattr(fetch, "make", spy)
     home = fetch.fetch("micro4", mirror.as_uri() if kind == "file" else mirror)
-    told = capsys.readouterr().out
+    told = "\n".join(said)
     assert told.index("Licence:") < told.index("fetching")
     assert "raw.tif" in taken and "big.bin" not in taken  # sparse: only what micro4 needs
     check_micro4(home)
@@ -378,7 +378,7 @@ def test_make_from_checkouts_and_from_a_finished_folder(sources, cache, tmp_path
     check_micro4(again)
     files = [sorted(p.relative_to(d) for d in [h] for p in h.rglob("*")) for h in (home, again)]
     assert files[0] == files[1]
-    assert manifest.open_data(home).hash == manifest.open_data(again).hash
+    assert dataset.open_data(home).hash == dataset.open_data(again).hash
 
 
 def test_make_refuses_damaged_and_incomplete_folders(sources, cache, tmp_path, monkeypatch):
@@ -393,22 +393,23 @@ def test_make_refuses_damaged_and_incomplete_folders(sources, cache, tmp_path, m
     assert not (tmp_path / "other" / "micro4").exists()
 
 
-def test_damaged_copy_is_found_and_made_again(sources, cache, capsys):
+def test_damaged_copy_is_found_and_made_again(sources, cache, said):
     home = fetch.make("micro4", sources)
     (home / "train" / "labels" / "bf_001_label.tiff").unlink()
     iio.imwrite(home / "train" / "images" / "dic_011.png", np.zeros((40, 50), np.uint8))
     problems = fetch.verify("micro4")
     assert len(problems) == 2 and all("\n" not in p for p in problems)
     assert "bf_001_label.tiff" in "".join(problems) and "dic_011.png" in "".join(problems)
-    assert "is damaged" not in capsys.readouterr().out
+    assert "is damaged" not in "\n".join(said)
     check_micro4(fetch.make("micro4", sources))
-    assert "is damaged" in capsys.readouterr().out
+    assert "is damaged" in "\n".join(said)
 
 
 def test_kill_leaves_no_half_data_set(sources, cache):
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from twodints_lib import files\nfrom twodints_lib.data import fetch, manifest, micro4\n"
+        "from twodints_lib import files\n"
+        "from twodints_lib.data import dataset, fetch, manifest, micro4\n"
         f"manifest.MANIFESTS = Path({str(manifest.MANIFESTS)!r})\n"
         "write, done = files.write_pair, []\n"
         "def killed(*args):\n"
@@ -420,7 +421,7 @@ def test_kill_leaves_no_half_data_set(sources, cache):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
     assert done.returncode == -9, done.stderr
     assert not (cache / "micro4").exists()
-    sentence(lambda: manifest.open_data("micro4"), "micro4", "twodints data fetch micro4")
+    sentence(lambda: dataset.open_data("micro4"), "micro4", "twodints data fetch micro4")
     assert list(cache.glob(".making-*/micro4/*"))
     fetch.make("micro4", sources)
     assert fetch.verify("micro4") == []
@@ -429,7 +430,7 @@ def test_kill_leaves_no_half_data_set(sources, cache):
 # --- the others ---------------------------------------------------------------------------------
 
 
-def test_simulated(monkeypatch, cache, capsys):
+def test_simulated(monkeypatch, cache):
     calls = []
 
     def make_simulated(folder, train=30, val=8, seed=2022):
@@ -447,7 +448,7 @@ def test_simulated(monkeypatch, cache, capsys):
         (folder / "manifest.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
         return folder
 
-    monkeypatch.setattr(manifest, "make_simulated", make_simulated)
+    monkeypatch.setattr(dataset, "make_simulated", make_simulated)
     assert len(fetch.verify("simulated")) == 1 and not calls
     home = fetch.fetch("simulated")
     assert fetch.make("simulated") == home and calls == [2022] and fetch.verify("simulated") == []
@@ -457,11 +458,11 @@ def test_simulated(monkeypatch, cache, capsys):
     assert calls == [2022, 2022] and fetch.verify("simulated") == []
 
 
-def test_list_data(sources, capsys):
+def test_list_data(sources, said):
     fetch.make("micro4", sources)
-    capsys.readouterr()
+    said.clear()
     table = {row["name"]: row for row in fetch.list_data()}
-    told = capsys.readouterr().out
+    told = "\n".join(said)
     assert sorted(table) == manifest.manifests() and all(name in told for name in table)
     assert table["micro4"]["folder"].is_dir() and table["neurips2022"]["folder"] is None
     assert table["neurips2022"]["gigabytes"] == 2.65 and table["micro4"]["images"] == 153

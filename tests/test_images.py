@@ -8,8 +8,8 @@ from scipy import ndimage
 from skimage.draw import disk
 
 from twodints_lib.data import images
+from twodints_lib.data.dataset import Item
 from twodints_lib.data.labels import renumber
-from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
 from twodints_lib.targets.classes import INTERIOR, three_class
 

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from imageio import v3 as iio
 
-from twodints_lib import files
-from twodints_lib.data import manifest
+from twodints_lib import files, fingerprint
+from twodints_lib.data import dataset, manifest
 from twodints_lib.errors import InputError
 
 
@@ -130,7 +130,7 @@ def test_unknown_manifest():
 
 def test_listed_folder(tmp_path):
     rows = [row("b", "val", "Phase contrast"), row("a"), row("c", "Testing", "bf")]
-    data = manifest.open_data(listed(tmp_path, rows))
+    data = dataset.open_data(listed(tmp_path, rows))
     assert [i.name for i in data.items] == ["a", "b", "c"]
     assert [i.split for i in data.items] == ["train", "val", "test"]
     assert data.modalities == ("brightfield", "phase-contrast", "DIC")
@@ -139,14 +139,14 @@ def test_listed_folder(tmp_path):
 
 def test_listed_row_without_label(tmp_path):
     rows = [row("a"), row("b").rsplit(",", 1)[0] + ","]
-    assert manifest.open_data(listed(tmp_path, rows)).items[1].label is None
+    assert dataset.open_data(listed(tmp_path, rows)).items[1].label is None
 
 
 def test_split_folders(tmp_path):
     put(tmp_path / "train", ["a", "b"], label="{}.tif")
     put(tmp_path / "val", ["c"], ext=".TIF")
     put(tmp_path / "test", ["d"], label=None)
-    data = manifest.open_data(str(tmp_path))
+    data = dataset.open_data(str(tmp_path))
     assert [i.split for i in data.items] == ["train", "train", "val", "test"]
     assert data.items[3].label is None and data.modalities == ("unknown",)
 
@@ -156,13 +156,13 @@ def test_every_extension(tmp_path, ext):
     put(tmp_path, ["a", "b"], ext=ext)
     (tmp_path / "images" / "notes.txt").write_text("not an image")
     (tmp_path / "images" / "._a.png").write_text("nor this")
-    assert [i.name for i in manifest.open_data(tmp_path).items] == ["a", "b"]
+    assert [i.name for i in dataset.open_data(tmp_path).items] == ["a", "b"]
 
 
 def test_plain_folder_is_split_90_10(tmp_path):
     names = [f"n{i:02d}" for i in range(20)]
-    data = manifest.open_data(put(tmp_path, names))
-    assert {i.name for i in data.split("val")} == set(manifest.split_90_10(names)[1])
+    data = dataset.open_data(put(tmp_path, names))
+    assert {i.name for i in data.split("val")} == set(dataset.split_90_10(names)[1])
     assert len(data.split("train")) == 18
 
 
@@ -172,10 +172,10 @@ def test_challenge_layout(tmp_path):
                 "DIC", "phase-contrast", "fluorescence", "fluorescence"]  # fmt: skip
     home = tmp_path / "neurips2022"
     put(home / "Training-labeled", names)
-    data = manifest.open_data(home / "Training-labeled")
+    data = dataset.open_data(home / "Training-labeled")
     assert [i.modality for i in data.items] == expected
     put(home / "Tuning", ["cell_00001", "cell_00027", "cell_00101"])
-    data = manifest.open_data("neurips2022", cache=tmp_path)
+    data = dataset.open_data("neurips2022", cache=tmp_path)
     assert len(data.items) == 12 and {i.split for i in data.items} == {"train", "val", "test"}
     tuning = [i.modality for i in data.split("test")]
     assert tuning == ["brightfield", "phase-contrast", "fluorescence"]
@@ -184,21 +184,36 @@ def test_challenge_layout(tmp_path):
 def test_modality_table(tmp_path):
     put(tmp_path, ["a", "b", "c"])
     (tmp_path / "modality.csv").write_text("name,modality\na,Phase_Contrast\nb.png,BF\n")
-    assert [i.modality for i in manifest.open_data(tmp_path).items] == [
+    assert [i.modality for i in dataset.open_data(tmp_path).items] == [
         "phase-contrast", "brightfield", "unknown"]  # fmt: skip
     (tmp_path / "modality.csv").write_text("name,modality\nzz,DIC\n")
-    sentence(lambda: manifest.open_data(tmp_path), "modality.csv", "zz")
+    sentence(lambda: dataset.open_data(tmp_path), "modality.csv", "zz")
     (tmp_path / "modality.csv").write_text("name,kind\na,DIC\n")
-    sentence(lambda: manifest.open_data(tmp_path), "modality.csv", "modality")
+    sentence(lambda: dataset.open_data(tmp_path), "modality.csv", "modality")
 
 
 def test_hash_follows_the_content(tmp_path):
-    one = manifest.open_data(put(tmp_path / "one", ["a", "b"]))
-    two = manifest.open_data(put(tmp_path / "two", ["a", "b"]))
+    one = dataset.open_data(put(tmp_path / "one", ["a", "b"]))
+    two = dataset.open_data(put(tmp_path / "two", ["a", "b"]))
     assert re.fullmatch("[0-9a-f]{16}", one.hash) and one.hash == two.hash
-    three = manifest.open_data(put(tmp_path / "two", ["b"], value=2))
-    four = manifest.open_data(put(tmp_path / "three", ["a", "c"]))
+    three = dataset.open_data(put(tmp_path / "two", ["b"], value=2))
+    four = dataset.open_data(put(tmp_path / "three", ["a", "c"]))
     assert len({one.hash, three.hash, four.hash}) == 3
+
+
+def test_hash_follows_all_that_a_list_says(tmp_path):
+    """A corrected split, modality, name or label makes other data of the same files."""
+    first = [row("a"), row("b"), row("c", "val")]
+    other = [
+        [row("a"), row("b", "val"), row("c", "val")],
+        [row("a"), row("b", modality="bf"), row("c", "val")],
+        [row("a"), row("b").replace("b,", "renamed,", 1), row("c", "val")],
+        [row("a"), row("b").replace("b_label", "a_label"), row("c", "val")],
+        [row("a"), row("b"), row("c", "test")],
+    ]
+    data = [dataset.open_data(listed(tmp_path, rows)).hash for rows in (first, *other)]
+    assert len(set(data)) == len(data)
+    assert dataset.open_data(listed(tmp_path, [*first[::-1]])).hash == data[0]  # the order is none
 
 
 @pytest.mark.parametrize(
@@ -209,7 +224,7 @@ def test_hash_follows_the_content(tmp_path):
      ("Fluorescent", "fluorescence"), ("FL", "fluorescence"), ("", "unknown")],
 )  # fmt: skip
 def test_modality_words(word, name):
-    assert manifest.normal_modality(word, "here") == name
+    assert dataset.normal_modality(word, "here") == name
 
 
 # --- splits -------------------------------------------------------------------------------------
@@ -218,19 +233,19 @@ def test_modality_words(word, name):
 def test_split_90_10_is_the_challenges_and_touches_no_global_state():
     names = [f"cell_{i:05d}" for i in range(1, 1001)]
     before = np.random.get_state()[1].copy()
-    train, val = manifest.split_90_10(names[::-1])
+    train, val = dataset.split_90_10(names[::-1])
     assert (np.random.get_state()[1] == before).all()
     order = np.arange(1000)
     np.random.RandomState(2022).shuffle(order)
     assert val == sorted(names[i] for i in order[:100])
     assert sorted(train + val) == names and not set(train) & set(val)
-    assert manifest.split_90_10(names, seed=1)[1] != val
-    assert [len(s) for s in manifest.split_90_10(["a", "b", "c"])] == [2, 1]
+    assert dataset.split_90_10(names, seed=1)[1] != val
+    assert [len(s) for s in dataset.split_90_10(["a", "b", "c"])] == [2, 1]
 
 
 def test_asking_for_a_split(tmp_path):
     rows = [row(f"a{i}") for i in range(3)] + [row(f"b{i}", modality="bf") for i in range(3)]
-    data = manifest.open_data(listed(tmp_path, [*rows, row("v", "val")]))
+    data = dataset.open_data(listed(tmp_path, [*rows, row("v", "val")]))
     assert [i.name for i in data.split("train", limit=2)] == ["a0", "a1", "b0", "b1"]
     assert [i.name for i in data.split("train", "Brightfield", 1)] == ["b0"]
     sentence(lambda: data.split("val", "brightfield"), "brightfield", "val DIC")
@@ -243,23 +258,23 @@ def test_asking_for_a_split(tmp_path):
 
 
 def test_missing_folder_and_data_not_fetched(tmp_path):
-    sentence(lambda: manifest.open_data(tmp_path / "nowhere"), "nowhere")
-    text = sentence(lambda: manifest.open_data("micro4", cache=tmp_path), "micro4", "folder")
+    sentence(lambda: dataset.open_data(tmp_path / "nowhere"), "nowhere")
+    text = sentence(lambda: dataset.open_data("micro4", cache=tmp_path), "micro4", "folder")
     assert "twodints data fetch micro4" in text
 
 
 def test_folders_without_pairs(tmp_path):
-    sentence(lambda: manifest.open_data(tmp_path), str(tmp_path), "images/")
+    sentence(lambda: dataset.open_data(tmp_path), str(tmp_path), "images/")
     put(tmp_path / "empty", [])
-    sentence(lambda: manifest.open_data(tmp_path / "empty"), "empty", "label")
+    sentence(lambda: dataset.open_data(tmp_path / "empty"), "empty", "label")
     put(tmp_path / "bare" / "test", ["a"], label=None)
-    sentence(lambda: manifest.open_data(tmp_path / "bare"), "bare", "label")
+    sentence(lambda: dataset.open_data(tmp_path / "bare"), "bare", "label")
 
 
 def test_images_without_labels(tmp_path):
     put(tmp_path, ["a"])
     put(tmp_path, ["b", "c"], label=None)
-    sentence(lambda: manifest.open_data(tmp_path), "b.png", "2 of 3", "labels/")
+    sentence(lambda: dataset.open_data(tmp_path), "b.png", "2 of 3", "labels/")
 
 
 @pytest.mark.parametrize(
@@ -273,24 +288,24 @@ def test_images_without_labels(tmp_path):
     ],
 )
 def test_wrong_lists(tmp_path, rows, culprits):
-    sentence(lambda: manifest.open_data(listed(tmp_path, rows)), *culprits)
+    sentence(lambda: dataset.open_data(listed(tmp_path, rows)), *culprits)
 
 
 def test_list_without_a_column_and_with_cut_rows(tmp_path):
     listed(tmp_path, [row("a")], head="name,split,kind,image,label")
-    sentence(lambda: manifest.open_data(tmp_path), "manifest.csv", "modality")
+    sentence(lambda: dataset.open_data(tmp_path), "manifest.csv", "modality")
     with open(tmp_path / "manifest.csv", "w") as file:
         file.write(f"name,split,modality,image,label\n{row('a')}\nb,train\n")
-    sentence(lambda: manifest.open_data(tmp_path), "manifest.csv", "b")
+    sentence(lambda: dataset.open_data(tmp_path), "manifest.csv", "b")
 
 
 def test_list_that_is_no_table_and_row_without_image(tmp_path):
     listed(tmp_path, [row("a")])
     with open(tmp_path / "manifest.csv", "a") as file:
         file.write("b,train,DIC,,\n")
-    sentence(lambda: manifest.open_data(tmp_path), "manifest.csv", "'b'", "no image")
+    sentence(lambda: dataset.open_data(tmp_path), "manifest.csv", "'b'", "no image")
     (tmp_path / "manifest.csv").write_bytes(b"\xff\xfe\x00")
-    sentence(lambda: manifest.open_data(tmp_path), "manifest.csv", "UTF-8")
+    sentence(lambda: dataset.open_data(tmp_path), "manifest.csv", "UTF-8")
 
 
 def test_list_with_files_elsewhere_and_a_held_out_split(tmp_path):
@@ -298,13 +313,13 @@ def test_list_with_files_elsewhere_and_a_held_out_split(tmp_path):
     near.mkdir()
     line = f"a,held-out,DIC,{far}/images/a.png,../far/labels/a_label.tiff"
     (near / "manifest.csv").write_text(f"name,split,modality,image,label\n{line}\n")
-    item = manifest.open_data(near).items[0]
+    item = dataset.open_data(near).items[0]
     assert item.split == "test" and item.image.is_file() and item.label.is_file()
 
 
 def test_same_stem_twice(tmp_path):
     put(put(tmp_path, ["a"]), ["a"], ext=".bmp")
-    sentence(lambda: manifest.open_data(tmp_path), "'a'", "rename")
+    sentence(lambda: dataset.open_data(tmp_path), "'a'", "rename")
 
 
 # --- simulated ----------------------------------------------------------------------------------
@@ -319,25 +334,37 @@ def generator(monkeypatch):
         calls.append((train, val, seed))
         return listed(folder, [row("a"), row("b", "val")])
 
-    monkeypatch.setattr(manifest, "make_simulated", make_simulated)
+    monkeypatch.setattr(dataset, "make_simulated", make_simulated)
     return calls
 
 
 def test_simulated_is_drawn_once(tmp_path, monkeypatch, generator):
     monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path / "cache"))
-    first, second = manifest.open_data("simulated"), manifest.open_data("simulated")
+    first, second = dataset.open_data("simulated"), dataset.open_data("simulated")
     assert first == second and generator == [(30, 8, 2022)]
-    assert first.root == manifest.simulated_path() and first.name == "simulated"
+    assert first.root == dataset.simulated_path() and first.name == "simulated"
     assert [p.name for p in (tmp_path / "cache").iterdir()] == [first.root.name]
 
 
+def test_simulated_is_found_after_a_remark_and_drawn_again_after_a_change(tmp_path, monkeypatch):
+    home = shutil.copytree(fingerprint.LIBRARY, tmp_path / "twodints_lib")
+    monkeypatch.setattr(fingerprint, "LIBRARY", home)
+    places, text = [dataset.simulated_path()], (home / "lab" / "cells.py").read_text()
+    for edit in ("# a remark\n" + text, text.replace("0.38, 420", "0.38, 421")):
+        (home / "lab" / "cells.py").write_text(edit)
+        fingerprint.of_modules.cache_clear()
+        places.append(dataset.simulated_path())
+    fingerprint.of_modules.cache_clear()
+    assert places[0] == places[1] != places[2]
+
+
 def test_simulated_is_drawn_again_when_a_setting_changes(tmp_path, monkeypatch, generator):
-    first = manifest.open_data("simulated", cache=tmp_path)
+    first = dataset.open_data("simulated", cache=tmp_path)
     folder = shutil.copytree(manifest.MANIFESTS, tmp_path / "m")
     path = folder / "simulated.toml"
     path.write_text(path.read_text().replace("train = 30", "train = 3"))
     monkeypatch.setattr(manifest, "MANIFESTS", folder)
-    assert manifest.open_data("simulated", cache=tmp_path).root != first.root
+    assert dataset.open_data("simulated", cache=tmp_path).root != first.root
     assert generator == [(30, 8, 2022), (3, 8, 2022)]
 
 

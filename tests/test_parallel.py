@@ -13,7 +13,7 @@ MODES = ("paper", "dints")
 SCRIPT = """
 import atexit, json, os, sys
 from pathlib import Path
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.training import distributed, search, loop
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
@@ -28,7 +28,7 @@ atexit.register(last)
 distributed.start()
 values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 3, "workers": 0}
 preset = settings.load("smoke", search_epochs=4, **values)
-setup = Setup(preset, manifest.open_data(sys.argv[1]), 7)
+setup = Setup(preset, open_data(sys.argv[1]), 7)
 score, names, kept, found = loop.predict.score_samples, [], [], {}
 
 def noted(net, samples, *rest, **more):

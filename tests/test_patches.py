@@ -7,8 +7,7 @@ import pytest
 import torch
 from skimage.draw import disk
 
-from twodints_lib.data import manifest
-from twodints_lib.data.manifest import Item
+from twodints_lib.data.dataset import Item, open_data
 from twodints_lib.errors import InputError
 from twodints_lib.targets import heads
 from twodints_lib.targets.classes import three_class
@@ -17,7 +16,7 @@ from twodints_lib.training import patches
 
 @pytest.fixture(scope="module")
 def samples(tiny_folder):
-    return patches.load_samples(manifest.open_data(tiny_folder).split("train"))
+    return patches.load_samples(open_data(tiny_folder).split("train"))
 
 
 def draw(samples, seed, epoch, patch=48):

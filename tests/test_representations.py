@@ -10,7 +10,7 @@ from skimage.draw import disk, ellipse
 
 from twodints_lib import cli, files
 from twodints_lib.data import labels as label_images
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.scoring import ceiling, scores
@@ -118,7 +118,7 @@ def test_a_cell_whose_flow_disagrees_is_dropped():
 def test_the_ceiling_command(tiny_folder, capsys):
     assert cli.main(["ceiling", str(tiny_folder), "--only", "distance"]) == 0
     assert "brightfield" in capsys.readouterr().out
-    items = manifest.open_data(tiny_folder).items
+    items = open_data(tiny_folder).items
     found = ceiling.ceiling(items, ["3-class, grown back"])
     assert 0 <= found["3-class, grown back"]["mean_f1"] <= 1
     assert cli.main(["ceiling", str(tiny_folder), "--only", "polygons"]) == 2

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from twodints_lib import cli, files
-from twodints_lib.data import fetch, images, manifest
+from twodints_lib.data import dataset, images, manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import challenge_tree, table4, tables
 from twodints_lib.runs import paper, settings
@@ -151,7 +152,7 @@ def test_tables_tell_what_is_there_and_what_is_not(some_rows):
 
 
 def test_prepared_images_are_the_same_and_read_once(tiny_folder, tmp_path, monkeypatch):
-    items = manifest.open_data(tiny_folder).split("train")
+    items = open_data(tiny_folder).split("train")
     plain = patches.load_samples(items)
     patches.load_samples(items, folder=tmp_path)
     monkeypatch.setattr(patches, "read_pair", None)  # the files alone must do
@@ -178,8 +179,8 @@ def shaped(tmp_path_factory):
     monkeypatch.setattr(challenge_tree, "SLIDE", 512)
     monkeypatch.setattr(challenge_tree, "TILE", 128)
     monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path_factory.mktemp("cache")))
-    fetch.make("neurips-shaped", images=40)
-    yield manifest.open_data("neurips-shaped")
+    challenge_tree.make(40)
+    yield open_data("neurips-shaped")
     monkeypatch.undo()
 
 
@@ -211,14 +212,15 @@ def test_the_split_is_the_baselines(shaped):
     assert held == sorted(i.name for i in shaped.items if i.split == "val")
 
 
-def test_the_tree_is_made_once_and_of_a_number_that_works(shaped):
-    fetch.make("neurips-shaped", images=40)
+def test_the_tree_is_made_once_and_of_a_number_that_works(shaped, capsys):
+    challenge_tree.make(40)
     with pytest.raises(InputError, match="remove it"):
-        fetch.make("neurips-shaped", images=30)
+        challenge_tree.make(30)
     with pytest.raises(InputError, match="one of a kind"):
         challenge_tree.chosen_ids(manifest.load_manifest("neurips2022"), 5)
-    with pytest.raises(InputError, match="--images"):
-        fetch.make("simulated", images=3)
+    assert cli.main(["data", "make", "neurips-shaped", "--images", "0"]) == 2
+    assert cli.main(["data", "make", "simulated", "--images", "0"]) == 2
+    assert "--images 0" in capsys.readouterr().err
 
 
 def test_hidden_images_need_no_labels(tmp_path, shaped):
@@ -229,21 +231,21 @@ def test_hidden_images_need_no_labels(tmp_path, shaped):
     hidden.mkdir(parents=True)
     source = next(i.image for i in shaped.items if i.split == "public")
     shutil.copy(source, hidden / source.name)
-    found = [i for i in manifest.open_data(tmp_path / "tree").items if i.split == "hidden"]
+    found = [i for i in open_data(tmp_path / "tree").items if i.split == "hidden"]
     assert [i.label for i in found] == [None]
 
 
 def test_a_large_sets_hash_is_kept_until_a_file_changes(tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path))
-    monkeypatch.setattr(manifest, "LARGE", 1)
-    first = manifest.open_data(tiny_folder).hash
+    monkeypatch.setattr(dataset, "LARGE", 1)
+    first = open_data(tiny_folder).hash
     (kept,) = (tmp_path / "hashes").iterdir()
-    assert kept.read_text() == first == manifest.open_data(tiny_folder).hash
-    item = manifest.open_data(tiny_folder).items[0]
+    assert kept.read_text() == first == open_data(tiny_folder).hash
+    item = open_data(tiny_folder).items[0]
     content = item.image.read_bytes()
     try:
         item.image.write_bytes(content + b"0")
-        assert manifest.open_data(tiny_folder).hash != first
+        assert open_data(tiny_folder).hash != first
     finally:
         item.image.write_bytes(content)
 
@@ -273,3 +275,11 @@ def test_every_committed_row_has_what_notebook_09_reads():
         assert {"mean_dice", "mean_f1", "network_parameters"} <= record["metrics"].keys()
     book = (files.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
     assert 'if \\"curve\\" in record' in book or all("curve" in r for r in records)
+
+
+def test_committed_records_of_drawn_images_are_found_again(tmp_path, monkeypatch):
+    """Their data's hash is what the same data have today, so `run --row` trains nothing anew."""
+    monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path))
+    tree = open_data(challenge_tree.make_shaped(tmp_path / "neurips-shaped", 13))
+    records = [files.read_json(p) for p in table4.RECORDS.glob("paper-neurips-shaped*/*.json")]
+    assert {r["data_hash"] for r in records} == {tree.hash} and len(records) == 9

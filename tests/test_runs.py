@@ -7,7 +7,7 @@ import pytest
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.runs import environment, report, settings, store
+from twodints_lib.runs import environment, report, settings
 from twodints_lib.runs.setup import begin
 from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.training import search
@@ -98,15 +98,6 @@ def test_a_modality_without_images_is_named(tiny_folder):
     assert len(setup.train("fluorescence")) == settings.SMOKE.images
 
 
-def test_keys_change_with_every_input(monkeypatch):
-    inputs = {"a": 1, "b": [1, 2]}
-    first = store.key(inputs)
-    assert first == store.key({"b": [1, 2], "a": 1})
-    assert first != store.key(inputs | {"a": 2})
-    monkeypatch.setattr(store, "source_hash", lambda: "edited")
-    assert first != store.key(inputs)
-
-
 def test_json_is_written_whole_or_not_at_all(tmp_path):
     files.write_json(tmp_path / "a.json", {"x": 1})
     with pytest.raises(ValueError):
@@ -115,11 +106,11 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_the_environment_check_has_a_verdict_for_every_line(monkeypatch):
-    rows = environment.rows()
+    rows = environment.look()
     assert {"Python", "torch", "monai", "memory", "GPU"} <= {r[0] for r in rows}
     assert all(r[3] == "ok" for r in rows if r[0] in environment.PACKAGES)
     monkeypatch.setattr(environment.metadata, "version", lambda name: "0.0.1")
-    assert all("make setup" in r[3] for r in environment.rows() if r[0] in environment.PACKAGES)
+    assert all("make setup" in r[3] for r in environment.look() if r[0] in environment.PACKAGES)
 
 
 def test_tables_line_up():

@@ -186,13 +186,13 @@ KILLED = """
 import sys, torch
 torch.set_num_threads(1)
 from twodints_lib import messages
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
 from twodints_lib.training import search
 messages.show()
 preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
-setup = Setup(preset, manifest.open_data(sys.argv[1]), 7)
+setup = Setup(preset, open_data(sys.argv[1]), 7)
 plan = search.Plan("dints", paths=sys.argv[2], warmup=0.25)
 print(search.search_supernet(setup, plan), flush=True)
 """

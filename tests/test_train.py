@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from twodints_lib import files
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
@@ -32,7 +32,7 @@ SPEC = SupernetSpec(0.125, 2, 2)
 
 @pytest.fixture(scope="module")
 def data(tiny_folder):
-    found = manifest.open_data(tiny_folder)
+    found = open_data(tiny_folder)
     return patches.load_samples(found.split("train")), patches.load_samples(found.split("val"))
 
 
@@ -183,13 +183,13 @@ import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from twodints_lib import messages
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
 from twodints_lib.training import search
 messages.show()
 preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
-setup = Setup(preset, manifest.open_data(sys.argv[1]), 7)
+setup = Setup(preset, open_data(sys.argv[1]), 7)
 print(search.search_supernet(setup), flush=True)
 """
 
@@ -257,7 +257,7 @@ def test_search_and_derived_network_end_to_end(tiny_setup):
 
 def test_a_patch_the_network_cannot_take_is_refused_before_training(tiny_folder, own_runs):
     preset = settings.load("smoke", patch=36)
-    setup = Setup(preset, manifest.open_data(tiny_folder), 1)
+    setup = Setup(preset, open_data(tiny_folder), 1)
     with pytest.raises(InputError, match="patch=36"):
         loop.train_network(setup, UNetSpec(), 1)
     assert not own_runs.exists()

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             "name", help="a data set's name" + (" or a folder" * (name == "verify"))
         )
         if name == "make":
-            command.add_argument("--images", type=int, default=0, help="for neurips-shaped")
+            command.add_argument("--images", type=int, help="for neurips-shaped")
         if name == "fetch":
             command.add_argument(
                 "--mirror", help="a folder, file:// or http(s) address to take it from"
@@ -176,6 +176,8 @@ def _data_list(args):
 def _data_fetch(args):
     from twodints_lib.data import fetch
 
+    if args.name == "neurips-shaped":  # drawn, not fetched
+        return _data_make(args)
     fetch.fetch(args.name, mirror=args.mirror, source=args.source)
 
 
@@ -187,8 +189,15 @@ def _data_verify(args):
 
 def _data_make(args):
     from twodints_lib.data import fetch
+    from twodints_lib.reproduction import challenge_tree
 
-    fetch.make(args.name, source=args.source, images=args.images)
+    images = getattr(args, "images", None)
+    if args.name == "neurips-shaped":
+        challenge_tree.make(images)
+    elif images is not None:
+        raise InputError(f"--images {images}: only neurips-shaped takes a number; leave it out.")
+    else:
+        fetch.make(args.name, source=args.source)
 
 
 def _segment(args):
@@ -253,7 +262,7 @@ def _evaluate(args):
 
 
 def _ceiling(args):
-    from twodints_lib.data import manifest
+    from twodints_lib.data.dataset import open_data
     from twodints_lib.runs import report
     from twodints_lib.scoring import ceiling
     from twodints_lib.targets.heads import DECODERS as known
@@ -263,7 +272,7 @@ def _ceiling(args):
             raise InputError(
                 f"--only {name}: no such representation; there are {', '.join(known)}."
             )
-    items = [i for i in manifest.open_data(args.data).items if i.label is not None]
+    items = [i for i in open_data(args.data).items if i.label is not None]
     if not items:
         raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
     found = ceiling.ceiling(items, args.only or list(known))

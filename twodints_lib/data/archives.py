@@ -11,11 +11,12 @@ import pooch
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
+from twodints_lib.messages import log
 
 RETRIES = 2  # of a download that breaks off or comes wrong
 
 
-def mirrored(mirror, what) -> str:
+def mirrored(mirror: str | Path, what: str) -> str:
     """The address of `what` in a mirror: a path for a folder or file:// address, else a URL."""
     parts = urlsplit(str(mirror))
     if parts.scheme in ("http", "https"):
@@ -26,13 +27,13 @@ def mirrored(mirror, what) -> str:
     return str(folder.absolute() / what)
 
 
-def reason(error) -> str:
+def reason(error: object) -> str:
     """The first sentence of a message's last line, or the error's kind where it has none."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1].strip().split(". ")[0].rstrip(".")
 
 
-def wanted(told, part="") -> list[dict]:
+def wanted(told: dict, part: str = "") -> list[dict]:
     """The archives of one part ("Testing", "all"), or those fetched by default."""
     known = told.get("archives", [])
     if not part:
@@ -44,7 +45,7 @@ def wanted(told, part="") -> list[dict]:
     return found
 
 
-def fetch(told, chosen, mirror) -> Path:
+def fetch(told: dict, chosen: list[dict], mirror: str | Path | None) -> Path:
     """Download and unpack archives; each is one file in archives/ and one folder."""
     home = files.cache_dir() / told["name"]
     store = home / "archives"
@@ -56,7 +57,7 @@ def fetch(told, chosen, mirror) -> Path:
     missing = [a for a in chosen if not (store / a["file"]).is_file()]
     # the zip and what comes out of it, which is about as large: images hardly compress
     need, free = 2 * sum(a.get("gigabytes", 0) for a in missing), shutil.disk_usage(home).free / 1e9
-    print(f"{told['name']}: needs about {need:.1f} GB in {home}, where {free:.1f} GB are free")
+    log.info(f"{told['name']}: needs about {need:.1f} GB in {home}, where {free:.1f} GB are free")
     if need > free:
         mend = "make room, or set TWODINTS_CACHE to a folder on a larger disk"
         raise InputError(f"{home}: has {free:.1f} GB free and {need:.1f} GB are needed; {mend}.")
@@ -89,7 +90,7 @@ def _unpack(path, folder):
     """Unzip into a temporary folder and rename, so that `folder` is whole where it exists."""
     if folder.is_dir():
         return
-    print(f"{path.name}: unpacking into {folder}")
+    log.info(f"{path.name}: unpacking into {folder}")
     try:
         with files.whole_folder(folder) as room, zipfile.ZipFile(path) as packed:
             unpacked = room.with_name("unpacked")
@@ -101,7 +102,7 @@ def _unpack(path, folder):
         raise InputError(f"{path}: {told}; delete it and fetch it again.") from error
 
 
-def damages(told) -> list[str]:
+def damages(told: dict) -> list[str]:
     """Missing or wrong archives, of those fetched by default and of any other that is there."""
     store, problems = files.cache_dir() / told["name"] / "archives", []
     for archive in told["archives"]:
@@ -109,6 +110,6 @@ def damages(told) -> list[str]:
         again = f"run `twodints data fetch {told['name']}/{archive['folder']}`"
         if not path.is_file():
             problems += [f"{path}: is missing; {again}."] if archive["fetch"] else []
-        elif (got := pooch.file_hash(path)) != archive["sha256"]:
+        elif (got := files.digest(path)) != archive["sha256"]:
             problems.append(f"{path}: expected SHA-256 {archive['sha256']}, got {got}; {again}.")
     return problems

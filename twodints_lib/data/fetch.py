@@ -1,6 +1,6 @@
 """Get the data: download, check, unpack, and make micro4 from its sources.
 
-Everything lands in `storage.cache_dir()`. A download goes to a temporary file first and is kept
+Everything lands in `files.cache_dir()`. A download goes to a temporary file first and is kept
 only when its SHA-256 is right; what is interrupted starts that one file again, finished files
 stay. Folders appear by a rename when they are whole. Run one fetch of a data set at a time.
 """
@@ -14,14 +14,15 @@ from tqdm import tqdm
 
 from twodints_lib import files
 from twodints_lib.data import archives, manifest, micro4
+from twodints_lib.data.dataset import open_data, simulated_path
 from twodints_lib.data.images import read_image
 from twodints_lib.errors import InputError
 from twodints_lib.files import pixel_hash
-from twodints_lib.reproduction import challenge_tree
+from twodints_lib.messages import log
 
 
 def list_data() -> list[dict]:
-    """Print and return the data sets: name, title, kind, licence, images, gigabytes, folder."""
+    """Tell and return the data sets: name, title, kind, licence, images, gigabytes, folder."""
     table = []
     for name in manifest.manifests():
         told = manifest.load_manifest(name)
@@ -31,11 +32,13 @@ def list_data() -> list[dict]:
         row["folder"] = _home(name) if _home(name).is_dir() else None
         table.append(row)
         where = row["folder"] or "not here yet"
-        print(f"{name:12} {row['images']:5} images  {told['title']} [{told['licence']}]: {where}")
+        log.info(
+            f"{name:12} {row['images']:5} images  {told['title']} [{told['licence']}]: {where}"
+        )
     return table
 
 
-def fetch(name, mirror=None, source=None) -> Path:
+def fetch(name: str, mirror: str | None = None, source: str | Path | None = None) -> Path:
     """Download a data set into the cache and return its folder; what is there already stays.
 
     name: a manifest's name, or one archive as "neurips2022/Testing". mirror: a folder, a file://
@@ -49,8 +52,8 @@ def fetch(name, mirror=None, source=None) -> Path:
         raise InputError(f"{name}: has nothing to fetch; give the path of your folder instead.")
     if told["kind"] == "generated" or (source and told["kind"] == "assembled"):
         return make(name, source)
-    print(f"{told['title']}, {told['homepage']}\nLicence: {told['licence']}\nPlease cite:")
-    print("\n".join(f"  {c}" for c in told["citations"]))
+    log.info(f"{told['title']}, {told['homepage']}\nLicence: {told['licence']}\nPlease cite:")
+    log.info("\n".join(f"  {c}" for c in told["citations"]))
     if told["kind"] == "archives":
         return archives.fetch(told, wanted, source or mirror)
     if _whole(name):
@@ -63,22 +66,17 @@ def fetch(name, mirror=None, source=None) -> Path:
     return target
 
 
-def make(name, source=None, images=0) -> Path:
+def make(name: str, source: str | Path | None = None) -> Path:
     """Make a data set without downloading and return its folder.
 
-    "simulated" is drawn, and so is "neurips-shaped" (`images` for training). "micro4" is
-    assembled from `source`, a folder of checkouts named <owner>_<repo>, or copied from a finished
-    micro4 folder; either way every pixel is checked.
+    "simulated" is drawn. "micro4" is assembled from `source`, a folder of checkouts named
+    <owner>_<repo>, or copied from a finished micro4 folder; either way every pixel is checked.
     neurips2022 is unpacked from a folder of its archives. Raises InputError.
     """
     told = manifest.load_manifest(name)
-    if images and name != "neurips-shaped":
-        raise InputError(f"--images {images}: only neurips-shaped takes a number; leave it out.")
-    if name == "neurips-shaped":
-        return _shaped(images, told["settings"])
     if told["kind"] == "generated":
         _whole(name)
-        return manifest.open_data(name).root
+        return open_data(name).root
     if told["kind"] == "folder" or source is None:
         raise InputError(f"{name}: cannot be made from nothing; give its files with --from FOLDER.")
     if not Path(source).is_dir():
@@ -91,17 +89,7 @@ def make(name, source=None, images=0) -> Path:
     return _home(name)
 
 
-def _shaped(images, settings) -> Path:
-    """The challenge-shaped tree, found when it has so many training images, else drawn."""
-    home = _home("neurips-shaped")
-    found = len(list((home / "Training-labeled" / "images").glob("*")))
-    if not found or images not in (0, found):
-        challenge_tree.make_shaped(home, images or settings["train"], settings["seed"])
-    print(home)
-    return home
-
-
-def verify(data) -> list[str]:
+def verify(data: str | Path) -> list[str]:
     """Recompute a data set's checksums; one sentence for each problem, an empty list when right.
 
     data: a manifest's name, or a folder with a manifest.csv that lists pixel hashes.
@@ -111,12 +99,12 @@ def verify(data) -> list[str]:
         problems = archives.damages(manifest.load_manifest(data))
     else:
         problems = _pixel_problems(_home(data) if known else Path(data), data == "micro4")
-    print("\n".join(problems) or f"{data}: every checksum is right")
+    log.info("\n".join(problems) or f"{data}: every checksum is right")
     return problems
 
 
 def _home(name) -> Path:
-    return manifest.simulated_path() if name == "simulated" else files.cache_dir() / name
+    return simulated_path() if name == "simulated" else files.cache_dir() / name
 
 
 def _pixel_problems(folder, is_micro4) -> list[str]:
@@ -143,7 +131,7 @@ def _whole(name) -> bool:
     """Whether the cache holds a right copy; a damaged one is removed."""
     folder = _home(name)
     if folder.exists() and _pixel_problems(folder, name == "micro4"):
-        print(f"{name}: {folder} is damaged, so it is made again")
+        log.info(f"{name}: {folder} is damaged, so it is made again")
         shutil.rmtree(folder)
     return folder.exists()
 
@@ -198,7 +186,7 @@ def _checkout(repo, commit, folder, mirror):
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    print(f"{folder.name}: fetching micro4's files of commit {commit[:10]} from {url}")
+    log.info(f"{folder.name}: fetching micro4's files of commit {commit[:10]} from {url}")
     _git(folder, "init", "--quiet")
     _git(folder, "remote", "add", "origin", url)
     _git(folder, "config", "core.sparseCheckout", "true")

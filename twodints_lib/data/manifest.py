@@ -1,97 +1,14 @@
-"""Which data there are: the manifests, and folders of labelled images as lists of items.
+"""Which data sets there are: the manifests in data_manifest/, checked against their JSON schema."""
 
-`open_data` takes the name of a manifest in data_manifest/, or any folder of the shapes told in
-data_manifest/folder.toml, and gives a Dataset. What it cannot read is an InputError.
-"""
-
-import hashlib
-import json
-import os
-import re
 import tomllib
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from pathlib import Path
+from functools import cache
 
-import numpy as np
+import fastjsonschema
 
-from twodints_lib.data.images import IMAGE_SUFFIXES
 from twodints_lib.errors import InputError
-from twodints_lib.files import MODALITIES, cache_dir, read_csv, shipped, whole_folder
-from twodints_lib.lab.optics import make_simulated
+from twodints_lib.files import read_json, shipped
 
 MANIFESTS = shipped("data_manifest")
-SPLITS = ("train", "val", "test")
-# The challenge's other archives: folder, split, start of the names (Tuning's are those of training
-# again), folders of images and labels. Labels of the hidden images were never published.
-CHALLENGE = (
-    ("Tuning", "test", "tuning_", "images", "labels"),
-    ("Testing/Public", "public", "", "images", "labels"),
-    ("Testing/Public", "slides", "", "WSI", "WSI-labels"),
-    ("Testing/Hidden", "hidden", "hidden_", "images", "labels"),
-)
-TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool}
-LARGE = 2**28  # bytes: hashing more than that at every opening would be felt
-# Spellings met in the wild, without case, spaces, hyphens and underscores.
-WORDS = {
-    "brightfield": ("brightfield", "bf"),
-    "fluorescence": ("fluorescence", "fluorescent", "fluo", "fl"),
-    "phase-contrast": ("phasecontrast", "phase", "pc"),
-    "DIC": ("dic", "differentialinterferencecontrast"),
-    "unknown": ("unknown", ""),
-}
-SPLIT_WORDS = {"training": "train", "validation": "val", "testing": "test", "held-out": "test"}
-
-
-@dataclass(frozen=True)
-class Item:
-    """One image: its name, modality ("unknown" where not told), split ("train"...) and files."""
-
-    name: str
-    modality: str
-    split: str
-    image: Path
-    label: Path | None
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Items sorted by name; `hash`: 16 hex digits over paths and contents of their files."""
-
-    name: str
-    root: Path
-    items: tuple[Item, ...]
-    hash: str
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """The modalities that occur, in the order of MODALITIES, "unknown" last."""
-        return tuple(m for m in WORDS if any(i.modality == m for i in self.items))
-
-    def split(self, name, modality=None, limit=None) -> list[Item]:
-        """Items of split "train", "val" or "test", of one modality, at most `limit` of each.
-
-        InputError for a split or modality without images.
-        """
-        wanted = None if modality is None else normal_modality(modality, "modality")
-        found = [i for i in self.items if i.split == name and wanted in (None, i.modality)]
-        if not found:
-            held = ", ".join(sorted({f"{i.split} {i.modality}" for i in self.items}))
-            asked = f"{name} {wanted}" if wanted else name
-            raise InputError(f"{self.root}: has no {asked} images; take one of: {held}.")
-        if limit is not None and limit < 1:
-            raise InputError(f"limit is {limit}; give at least 1 image a modality.")
-        groups = ([i for i in found if i.modality == m][:limit] for m in self.modalities)
-        return sorted((i for group in groups for i in group), key=lambda i: i.name)
-
-
-def normal_modality(word, where) -> str:
-    """One of MODALITIES or "unknown" from a usual spelling; `where` starts the error's sentence."""
-    plain = re.sub(r"[\s_-]+", "", word or "").lower()
-    for modality, spellings in WORDS.items():
-        if plain in spellings:
-            return modality
-    raise InputError(f"{where}: '{word}' is no modality; write one of {', '.join(MODALITIES)}.")
 
 
 def manifests() -> list[str]:
@@ -99,183 +16,37 @@ def manifests() -> list[str]:
     return sorted(p.stem for p in MANIFESTS.glob("*.toml"))
 
 
-def load_manifest(name) -> dict:
+def load_manifest(name: str) -> dict:
     """The manifest of that name, checked against schema.json; InputError names file and key."""
     path = MANIFESTS / f"{name}.toml"
     if name not in manifests():
         raise InputError(f"'{name}' is no data set; take one of {', '.join(manifests())}.")
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
+        _check(MANIFESTS)(told)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise InputError(f"{path}: {_sentence(error)}") from error
     except ValueError as error:  # of TOML or of UTF-8
         raise InputError(f"{path}: is not TOML ({error}); mend that place.") from error
-    shape = json.loads((MANIFESTS / "schema.json").read_text(encoding="utf-8"))
-    _check(told, shape | {"name": f"{name}|"}, path, "")
+    if told["name"] != name:
+        raise InputError(f"{path}: key 'name' is {told['name']!r}; it must be {name!r}.")
     return told
 
 
-def _check(value, shape, path, key):
-    """Compare a TOML value with its shape in schema.json.
-
-    There "key?" may be absent, "*" is any key, and "a|b" lists the words allowed.
-    """
-    if isinstance(shape, str) and "|" in shape:
-        fits, wanted = value in shape.split("|"), shape.strip("|").replace("|", " or ")
-    else:
-        kind = TYPES[shape] if isinstance(shape, str) else type(shape)
-        fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-        wanted = {list: "a list", dict: "a table"}.get(kind, f"of type {shape}")
-    if not fits:
-        raise InputError(f"{path}: key '{key}' is {value!r}; it must be {wanted}.")
-    for i, part in enumerate(value if isinstance(value, list) else []):
-        _check(part, shape[0], path, f"{key}[{i}]")
-    if isinstance(value, dict):
-        known, dot = {k.rstrip("?"): s for k, s in shape.items()}, f"{key}." if key else ""
-        for k in (k for k in shape if k not in value and k[-1] not in "?*"):
-            raise InputError(f"{path}: key '{dot}{k}' is missing; add it.")
-        for k, part in value.items():
-            if k not in known and "*" not in known:
-                raise InputError(f"{path}: key '{dot}{k}' is unknown; mend its name or remove it.")
-            _check(part, known.get(k, known.get("*")), path, dot + k)
+@cache
+def _check(folder):
+    return fastjsonschema.compile(read_json(folder / "schema.json"))
 
 
-def simulated_path(cache=None) -> Path:
-    """Where the simulated data go: a hash in the name changes with settings and generator."""
-    key = hashlib.sha256(repr(sorted(load_manifest("simulated")["settings"].items())).encode())
-    for source in ("optics.py", "cells.py"):
-        key.update((Path(__file__).parents[1] / "lab" / source).read_bytes())
-    return Path(cache or cache_dir()) / f"simulated-{key.hexdigest()[:12]}"
-
-
-def split_90_10(names, seed=2022) -> tuple[list[str], list[str]]:
-    """(train, val) by the challenge's rule: sorted names shuffled, first 10 % (>= 1) are val."""
-    names = sorted(names)
-    order = np.random.RandomState(seed).permutation(len(names))  # leaves the global stream alone
-    held = {names[i] for i in order[: max(1, len(names) // 10)]}
-    return [n for n in names if n not in held], sorted(held)
-
-
-def open_data(data, cache=None) -> Dataset:
-    """The Dataset of a manifest's name, or of a folder (shapes: data_manifest/folder.toml).
-
-    A name wins over a folder of that name: write ./micro4 for the folder. Simulated data are
-    drawn when missing. Raises InputError: one sentence with the mend.
-    """
-    name, root = str(data), Path(data).expanduser().absolute()
-    mend = f"give one, or one of {', '.join(manifests())}"
-    if data == "simulated":
-        root = simulated_path(cache)
-        if not root.exists():
-            with whole_folder(root) as folder:
-                make_simulated(folder, **load_manifest(name)["settings"])
-    elif data in manifests() and data != "folder":
-        root = Path(cache or cache_dir()) / name
-        mend = f"run `twodints data fetch {name}`, or give a folder that holds it"
-    else:
-        name = root.resolve().name
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; {mend}.")
-    return _dataset(name, root)
-
-
-def _dataset(name, root) -> Dataset:
-    items = _told(root, _listed(root) if (root / "manifest.csv").is_file() else _found(root))
-    items.sort(key=lambda i: i.name)
-    for item, following in pairwise(items):
-        if item.name == following.name:
-            raise InputError(f"{root}: two images are called '{item.name}'; rename one of them.")
-    if not any(i.label for i in items):
-        raise InputError(f"{root}: has no image with a label; put <stem>_label.tiff in labels/.")
-    train = [i.name for i in items if i.split == "train"]
-    if len(train) > 1 and not any(i.split == "val" for i in items):
-        held = split_90_10(train)[1]
-        items = [replace(i, split="val") if i.name in held else i for i in items]
-    return Dataset(name, root, tuple(items), _hash(root, items))
-
-
-def _hash(root, items) -> str:
-    """16 hex digits over paths and contents. Of a large set (the challenge's has gigabytes) they
-    are kept in the cache, and found again while no file's size or time has changed."""
-    paths = sorted(p for i in items for p in (i.image, i.label) if p)
-    listing = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
-    listed = hashlib.sha256(repr(listing).encode()).hexdigest()[:32]
-    kept = cache_dir() / "hashes" / listed
-    if kept.is_file():
-        return kept.read_text()
-    key = hashlib.sha256()
-    for path in paths:
-        key.update(Path(os.path.relpath(path, root)).as_posix().encode() + b"\0")
-        with open(path, "rb") as file:
-            key.update(hashlib.file_digest(file, "sha256").digest())
-    if sum(size for _, size, _ in listing) > LARGE:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(key.hexdigest()[:16])
-    return key.hexdigest()[:16]
-
-
-def _listed(root) -> list[Item]:
-    """The items of manifest.csv."""
-    path, items = root / "manifest.csv", []
-    for row in read_csv(path, ("name", "split", "modality", "image", "label")):
-        name, split = row["name"], (row["split"] or "train").strip().lower()
-        split = SPLIT_WORDS.get(split, split)
-        if split not in SPLITS:
-            raise InputError(f"{path}: {name} is in split '{split}'; write train, val or test.")
-        files = [root / row[k] if row[k] else None for k in ("image", "label")]
-        for file in (f for f in files if f and not f.is_file()):
-            raise InputError(f"{file}: is missing, but manifest.csv lists it; restore it.")
-        if not files[0]:
-            raise InputError(f"{path}: row '{name}' has no image; mend or remove the row.")
-        items.append(Item(name, normal_modality(row["modality"], f"{path}: {name}"), split, *files))
-    return items
-
-
-def _found(root) -> list[Item]:
-    """The items of a folder without a list, by its layout."""
-    parts = [s for s in SPLITS if (root / s / "images").is_dir()]
-    if parts:
-        return [i for s in parts for i in _pairs(root / s, s)]
-    if (root / "images").is_dir():
-        return _pairs(root, "train")
-    if (root / "Training-labeled" / "images").is_dir():
-        items = _pairs(root / "Training-labeled", "train")
-        for folder, split, start, *kinds in CHALLENGE:
-            if (root / folder / kinds[0]).is_dir():
-                held = _pairs(root / folder, split, *kinds)
-                items += [replace(i, name=start + i.name) for i in held]
-        return items
-    raise InputError(f"{root}: has no manifest.csv or images/; lay it out as folder.toml tells.")
-
-
-def _pairs(folder, split, images="images", labels="labels") -> list[Item]:
-    """The items of two folders; names in the challenge's own folders tell their modalities."""
-    part, told, items = folder.resolve().name, {}, []
-    for r in load_manifest("neurips2022")["ranges"]:
-        for number in range(r["first"], r["last"] + 1):
-            told[r["part"], f"cell_{number:05}"] = r["modality"]
-    labels = {p.stem: p for p in _images(folder / labels)}
-    for path in _images(folder / images):
-        label = labels.get(f"{path.stem}_label", labels.get(path.stem))
-        items.append(Item(path.stem, told.get((part, path.stem), "unknown"), split, path, label))
-    bare = [i.image.name for i in items if not i.label]
-    if bare and (labels or split not in ("test", "hidden")):  # a test set may have no labels
-        lack = f"{len(bare)} of {len(items)} images have no label, the first {bare[0]}"
-        raise InputError(f"{folder}: {lack}; put <stem>_label.tiff in labels/ or take them out.")
-    return items
-
-
-def _images(folder) -> list[Path]:
-    return [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
-
-
-def _told(root, items) -> list[Item]:
-    """The items with the modalities of modality.csv, where there is one."""
-    path = root / "modality.csv"
-    if not path.is_file():
-        return items
-    words = {}
-    for row in read_csv(path, ("name", "modality")):
-        where = f"{path}: {row['name']}"
-        words[Path(row["name"]).stem] = normal_modality(row["modality"], where)
-    for name in words.keys() - {i.name for i in items}:
-        raise InputError(f"{path}: names '{name}', which is no image here; mend the name.")
-    return [replace(i, modality=words.get(i.name, i.modality)) for i in items]
+def _sentence(error):
+    """What a key lacks and the mend, from the error of the schema's library."""
+    parts = [f"[{p}]" if p.isdigit() else f".{p}" for p in error.path[1:]]
+    if error.rule == "required":
+        key = next(k for k in error.rule_definition if k not in error.value)
+        return f"key '{''.join([*parts, f'.{key}'])[1:]}' is missing; add it."
+    if error.rule == "additionalProperties":
+        key = next(k for k in error.value if k not in error.definition["properties"])
+        key = "".join([*parts, f".{key}"])[1:]
+        return f"key '{key}' is unknown; mend its name or remove it."
+    wanted = error.message.partition(" ")[2]
+    return f"key '{''.join(parts)[1:]}' is {error.value!r}; it {wanted}."

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
-from twodints_lib.files import whole_folder
+from twodints_lib.files import cache_dir, whole_folder
 from twodints_lib.lab import optics
+from twodints_lib.messages import log
 
 SIZES = ((256, 256), (400, 500), (480, 640), (512, 512), (520, 704), (600, 800), (768, 1024))
 SLIDE, TILE = 5120, 1024  # pixels a side: a whole slide has over 25 megapixels
@@ -132,3 +133,18 @@ def make_shaped(folder, images: int = 40, seed: int = 2022) -> Path:
         write(public / "WSI" / "OpenTest_WSI_001.tif", image)
         write(public / "WSI-labels" / "OpenTest_WSI_001_label.tiff", labels)
     return folder
+
+
+def make(images: int | None = None) -> Path:
+    """The data set neurips-shaped: found in the cache where it has so many training images (None:
+    any number), else drawn, by default with its manifest's number."""
+    settings, home = (
+        manifest.load_manifest("neurips-shaped")["settings"],
+        cache_dir() / "neurips-shaped",
+    )
+    found = len(list((home / "Training-labeled" / "images").glob("*")))
+    if not found or images not in (None, found):
+        wanted = settings["train"] if images is None else images
+        make_shaped(home, wanted, settings["seed"])
+    log.info(home)
+    return home

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from twodints_lib import files
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
@@ -67,7 +67,7 @@ def setup_of(data: str, seed: int, scale: dict) -> Setup:
 
 def place(study: str, data: str) -> str:
     """The folder of a study's records on a data set; InputError where there is no such set."""
-    name = manifest.open_data(data).name
+    name = open_data(data).name
     return study if name == "simulated" else f"{study}-{name}"
 
 

@@ -58,18 +58,18 @@ def origin() -> dict:
     return {"commit": commit(), "versions": versions(), "hardware": hardware()}
 
 
-def tested() -> dict[str, str]:
+def constraints() -> dict[str, str]:
     """The versions of constraints.txt; none in a plain install, which has no such file."""
     path = ROOT / "constraints.txt"
     lines = path.read_text().splitlines() if in_checkout() else []
     return dict(line.split(";")[0].strip().split("==") for line in lines if "==" in line)
 
 
-def rows() -> list[tuple]:
+def look() -> list[tuple]:
     """A look at the machine: (what, found, wanted, verdict); the verdict is ok or the mend."""
     import torch
 
-    python, wanted, machine = sys.version.split()[0], tested(), hardware()
+    python, wanted, machine = sys.version.split()[0], constraints(), hardware()
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
     table = [("Python", python, "3.11 to 3.13", "ok" if good else "make the environment anew")]
     for name in PACKAGES:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from twodints_lib import messages
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import Dataset, Item, open_data
 from twodints_lib.errors import InputError
 from twodints_lib.runs import settings
 from twodints_lib.runs.environment import commit
@@ -14,19 +14,19 @@ class Setup:
     """What a notebook or a command works with: a preset, a data set, a seed."""
 
     preset: settings.Preset
-    dataset: manifest.Dataset
+    dataset: Dataset
     seed: int
     only: str | None = None  # one modality alone
 
-    def train(self, modality: str | None = None) -> list[manifest.Item]:
+    def train(self, modality: str | None = None) -> list[Item]:
         """Training images, at most the preset's number of each modality."""
         return self.dataset.split("train", modality or self.only, self.preset.images or None)
 
-    def val(self, modality: str | None = None) -> list[manifest.Item]:
+    def val(self, modality: str | None = None) -> list[Item]:
         """Validation images, at most the preset's number of each modality."""
         return self.dataset.split("val", modality or self.only, self.preset.images or None)
 
-    def labelled(self, modality: str) -> list[manifest.Item]:
+    def labelled(self, modality: str) -> list[Item]:
         """Training and validation images of one modality, wherever the split put them."""
         pool = self.train() + self.val()
         return [item for item in pool if item.modality == modality]
@@ -45,4 +45,4 @@ def begin(preset: str, data: str, seed: int, **overrides) -> Setup:
     messages.show()
     if type(seed) is not int or not 0 <= seed < 2**31:
         raise InputError(f"seed={seed!r} must be a whole number from 0 to 2147483647.")
-    return Setup(settings.load(preset, **overrides), manifest.open_data(data), seed)
+    return Setup(settings.load(preset, **overrides), open_data(data), seed)

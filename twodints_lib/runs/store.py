@@ -1,43 +1,22 @@
 """Where results are kept, how they are found again, and what is written down of each.
 
-A result is found by the key of everything it depends on: its settings, the data's hash, the seed
-and the source of the library modules that compute. An edit of any of them makes it anew.
+A result is found by the key of everything that its numbers depend on: its settings, the data's
+hash, the seed, the code of the library that computes, and that of its network's operations. A
+change of any of them makes it anew; one of a comment, a message or another operation does not.
 """
 
-import hashlib
-import json
 import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from twodints_lib import fingerprint
 from twodints_lib.files import ROOT, in_checkout
 from twodints_lib.runs import environment
 from twodints_lib.runs.setup import Setup
+from twodints_lib.space import operations
 
-SOURCES = [
-    "data/images",
-    "training/patches",
-    "space/operations",
-    "space/topology",
-    "space/mixing",
-    "space/lattice",
-    "space/networks",
-    "space/derive",
-    "training/recipes",
-    "training/loop",
-    "space/objective",
-    "training/search",
-    "inference/predict",
-    "data/labels",
-    "targets/classes",
-    "targets/foreground",
-    "targets/distance",
-    "targets/flow",
-    "scoring/matching",
-    "targets/heads",
-    "inference/thresholds",
-]
+TRAINING = ("training.search",)  # imports all that trains and scores a network
 
 
 def runs_dir() -> Path:
@@ -46,18 +25,28 @@ def runs_dir() -> Path:
     return Path(os.environ.get("TWODINTS_RUNS") or home / "runs")
 
 
-def source_hash() -> str:
-    """Hash of the library modules that compute results."""
-    digest = hashlib.sha256()
-    for name in SOURCES:
-        digest.update((Path(__file__).parents[1] / f"{name}.py").read_bytes())
-    return digest.hexdigest()[:16]
+def operations_of(spec: dict) -> dict[str, str]:
+    """{name: hash of what it computes} of the operations that a network is built with."""
+    if spec["kind"] not in ("supernet", "derived"):
+        return {}
+    import torch
+
+    def modules(build):
+        with torch.random.fork_rng(devices=[]):  # a look must not move the weights to come
+            parts = build(round(32 * spec["channel_mul"])).modules()
+        return sorted({type(m) for m in parts}, key=lambda kind: kind.__qualname__)
+
+    names = spec.get("names") or spec.get("code", {}).get("names", operations.TWO)
+    found = {name: operations.OPERATIONS[name] for name in names}
+    return {name: fingerprint.of_value([o, modules(o.build)]) for name, o in found.items()}
 
 
 def key(inputs: dict) -> str:
-    """12 hex digits of everything in a JSON-able dict, and of the library's source."""
-    text = json.dumps(inputs | {"source": source_hash()}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """12 hex digits of everything in a JSON-able dict, of the operations of its "spec" where it has
+    one, and of the library's code that can change a number."""
+    made = {"source": fingerprint.of_modules(*TRAINING)}
+    made |= {"operations": operations_of(inputs["spec"])} if "spec" in inputs else {}
+    return fingerprint.digest(inputs | made)
 
 
 def folder(kind: str, inputs: dict) -> Path:

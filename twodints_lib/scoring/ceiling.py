@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterable
 
+from twodints_lib.data.dataset import Item
 from twodints_lib.data.images import read_labels
-from twodints_lib.data.manifest import Item
 from twodints_lib.messages import log
 from twodints_lib.scoring import scores
 from twodints_lib.targets.heads import DECODERS, encode

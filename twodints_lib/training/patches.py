@@ -1,6 +1,5 @@
 """Training patches: random, augmented crops that depend on nothing but (seed, epoch, index)."""
 
-import hashlib
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from monai import transforms as mt
 from monai.data import get_track_meta, set_track_meta
 from torch.utils.data import DataLoader, Dataset
 
+from twodints_lib import fingerprint
 from twodints_lib.data.images import read_pair, scaled, to_8_bit
 from twodints_lib.errors import InputError
 from twodints_lib.files import cache_dir, whole_file
@@ -84,11 +84,8 @@ def cache_of(setup: Setup) -> Path | None:
     """
     if setup.preset.name != "paper":
         return None
-    code = hashlib.sha256()
-    library = Path(__file__).parents[1]
-    for path in (*sorted(library.glob("data/*.py")), *sorted(library.glob("targets/*.py"))):
-        code.update(path.read_bytes())
-    folder = cache_dir() / "prepared" / f"{setup.dataset.hash}-{code.hexdigest()[:8]}"
+    code = fingerprint.of_modules("data.images", "targets.heads")
+    folder = cache_dir() / "prepared" / f"{setup.dataset.hash}-{code}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
