@@ -23,7 +23,7 @@ from twodints_lib import files
 from twodints_lib.inference import predict, tiles
 from twodints_lib.reproduction import challenge_tree
 from twodints_lib.runs import environment
-from twodints_lib.scoring import matching, scores
+from twodints_lib.scoring import folders, scores
 from twodints_lib.space import networks, topology
 from twodints_lib.space.specs import DerivedSpec, spec_of
 from twodints_lib.targets import heads
@@ -64,7 +64,7 @@ def as_the_script(truth, pred) -> int:
     from scipy.optimize import linear_sum_assignment
 
     found = 0
-    for t, p in matching.tiles(truth, pred):
+    for t, p in scores.parts(truth, pred, scores.SCRIPT):
         t, p = (_without_border(x) for x in (t, p))
         n, m = int(t.max()) + 1, int(p.max()) + 1
         overlap = np.zeros((n, m), np.uint64)
@@ -99,9 +99,7 @@ def by_monai(truth, pred):
 
 WAYS = {
     "ours": lambda t, p: scores.score(t, p)["tp"],
-    "ours, compat neurips22": lambda t, p: scores.score(t, p, scores.Rules(compat="neurips22"))[
-        "tp"
-    ],
+    "ours, compat neurips22": lambda t, p: scores.score(t, p, scores.SCRIPT)["tp"],
     "as the challenge's script": as_the_script,
     "MONAI's panoptic quality": by_monai,
 }
@@ -189,7 +187,7 @@ def _large_step(step, model, size, image, truth, found):
         predict.segment_files([image], found, model)
         told = {}
     else:
-        result = scores.evaluate(found, truth, scores.Rules(compat="neurips22"))
+        result = folders.evaluate(found, truth, scores.SCRIPT)
         told = {"f1": result["mean_f1"]}
     print(json.dumps(told | {"peak_gib": round(high_water() / 2**20, 2)}))
 

@@ -27,7 +27,7 @@ from twodints_lib.data import images
 from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import environment, store
 from twodints_lib.runs.setup import begin
-from twodints_lib.scoring.matching import score_image, summarise
+from twodints_lib.scoring.scores import CHALLENGE, score, summarise
 from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
@@ -107,7 +107,7 @@ def write_job(out: Path, seconds: float, **more):
     files.write_json(out / "job.json", what | {"hardware": environment.hardware()} | more)
 
 
-def score(data: str, folder: Path) -> dict:
+def scored(data: str, folder: Path) -> dict:
     """Every peer's F1, and ours minus theirs with a paired interval."""
     val = [i for i in open_data(data).items if i.split == "val"]
     truth = {i.name: images.read_labels(i.label) for i in val}
@@ -122,7 +122,7 @@ def score(data: str, folder: Path) -> dict:
             continue
         for item in val:
             pred = tifffile.imread(job.parent / f"{item.name}.tif")
-            rows.append({"modality": item.modality} | score_image(truth[item.name], pred))
+            rows.append({"modality": item.modality} | score(truth[item.name], pred, CHALLENGE))
         found[name] = summarise(rows) | {"f1": [r["f1"] for r in rows]} | files.read_json(job)
     best = found.get("ours: distance, tuned")
     for name, other in found.items():  # ours as shipped is the same network's: another decoder
@@ -168,7 +168,7 @@ def main():
     record = {"benchmark": "peers", "data": dataset.name, "data_hash": dataset.hash}
     record |= {"seconds_each": args.seconds, "threads": args.threads, "seed": args.seed}
     record |= {"commit": environment.commit(), "hardware": environment.hardware()}
-    found = score(args.data, folder)
+    found = scored(args.data, folder)
     suffix = "" if args.threads == 2 else f"-{args.threads}-threads"
     path = files.ROOT / "records" / f"bench-peers{suffix}.json"
     files.write_json(path, record | {"peers": found})

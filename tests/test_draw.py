@@ -105,7 +105,7 @@ def test_sliders_are_for_people_only(monkeypatch, shown, capsys):
 def test_thresholds_are_moved_by_people_only(monkeypatch, shown, capsys):
     labels = np.zeros((40, 40), np.int32)
     labels[5:20, 5:20], labels[5:20, 22:37] = 1, 2
-    maps = heads.encode_distance(labels)
+    maps = heads.HEADS["distance"].encode(labels)
     dials = slides(shown, monkeypatch, capsys, lambda: plots.live_thresholds(maps, labels))
     assert {name: dial.value for name, dial in dials.items()} == {"foreground": 0.5, "h": 0.2}
     before = len(shown)

@@ -16,7 +16,8 @@ from test_metrics import COLUMNS, GOLDEN
 from twodints_lib import cli
 from twodints_lib.errors import InputError
 from twodints_lib.scoring import matching, scores
-from twodints_lib.scoring.scores import Rules
+from twodints_lib.scoring.folders import evaluate
+from twodints_lib.scoring.scores import CHALLENGE, SCRIPT, Rules
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -26,8 +27,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 def test_compat_gives_the_scripts_rows_digit_by_digit(threshold):
     with open(GOLDEN / f"official-{threshold}.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    rules = Rules((threshold,), compat="neurips22")
-    result = scores.evaluate(GOLDEN / "pred", GOLDEN / "truth", rules)
+    result = evaluate(GOLDEN / "pred", GOLDEN / "truth", SCRIPT.at(threshold))
     ours = {r["name"]: r for r in result["per_image"]}
     assert len(rows) == len(ours) >= 39
     for row in rows:
@@ -150,13 +150,13 @@ def test_conventions_differ_only_where_they_say():
     assert scores.score(border, border, Rules(frame=0))["tp"] == 1
     nothing = image()
     assert scores.score(nothing, nothing)["f1"] == 1
-    assert scores.score(nothing, nothing, Rules(compat="neurips22"))["f1"] == 0
+    assert scores.score(nothing, nothing, SCRIPT)["f1"] == 0
     missed = image((5, 5, 10, 10)), nothing
     assert scores.score(*missed)["fn"] == 1
-    assert scores.score(*missed, Rules(compat="neurips22"))["fn"] == 0
+    assert scores.score(*missed, SCRIPT)["fn"] == 0
     with pytest.raises(InputError, match="frame=100"):
         scores.score(*missed, Rules(frame=100))
-    for bad in ({"compat": "coco"}, {"thresholds": ()}, {"thresholds": (0.0,)}, {"frame": -1}):
+    for bad in ({"thresholds": ()}, {"thresholds": (0.0,)}, {"frame": -1}):
         with pytest.raises(InputError):
             Rules(**bad)
 
@@ -165,15 +165,14 @@ def test_compat_counts_no_missed_cell_in_a_tile_without_predictions():
     truth = np.zeros((5000, 5000), np.uint16)  # nine tiles of 2000 pixels, the last ones padded
     truth[100:120, 100:120], truth[3000:3020, 3000:3020] = 1, 2
     pred = truth * (truth == 1)
-    script = scores.score(truth, pred, Rules(compat="neurips22"))
+    script = scores.score(truth, pred, SCRIPT)
     assert (script["n_true"], script["tp"], script["fn"]) == (2, 1, 0)
     assert scores.score(truth, pred)["fn"] == 1
 
 
 def test_compat_rounds_as_the_script_does():
     found = [matching.Overlaps(*_diagonal(tp, n, m)) for tp, n, m in ((2, 5, 123), (7, 20, 160))]
-    rules = Rules(compat="neurips22")
-    rows = [scores._counts([part], 0.5, rules) for part in found]
+    rows = [scores._scores([part], [matching.pair(part)], SCRIPT) for part in found]
     assert rows[0]["f1"] == 0.0313 and rows[1]["precision"] == 0.0438
 
 
@@ -281,3 +280,49 @@ def test_the_benchmark_sees_the_memory_of_a_call_even_after_a_higher_peak():
     )
     big, none = json.loads(done.stdout)
     assert big["added_mib"] > 200 and none["added_mib"] < 50 and none["tp"] == 7
+
+
+def rows_of_trainings(truth, pred, threshold=0.5):
+    """The challenge's columns written out by hand, from this module's brute force."""
+    tp, _, n_true, n_pred = brute_force(truth, pred, threshold, True, 2)
+    both = (truth > 0).sum() + (pred > 0).sum()
+    return {
+        "n_true": n_true, "n_pred": n_pred, "tp": tp, "fp": n_pred - tp, "fn": n_true - tp,
+        "precision": tp / n_pred if n_pred else 0.0, "recall": tp / n_true if n_true else 0.0,
+        "f1": 2 * tp / (n_true + n_pred) if tp else 0.0,
+        "foreground_dice": 2 * ((truth > 0) & (pred > 0)).sum() / both if both else 1.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_trainings_are_scored_by_the_same_scorer_with_nine_columns(part):
+    for seed in range(25 * part, 25 * part + 25):
+        pair = generated(seed)
+        found = scores.score(*pair, CHALLENGE)
+        assert found == rows_of_trainings(*pair) and list(found) == list(rows_of_trainings(*pair))
+        every = scores.score(*pair)
+        if every["n_true"] or every["n_pred"]:  # else by default 1, see Rules.empty
+            assert found == {k: every[k] for k in found}
+
+
+def test_every_rule_counts_where_the_sets_of_rules_differ():
+    """An image without a cell scores what the rules say, in one scorer: 1 or 0."""
+    nothing = image(), image()
+    assert scores.score(*nothing, Rules())["f1"] == 1
+    for rules in (CHALLENGE, SCRIPT, Rules(empty=0.0)):
+        assert scores.score(*nothing, rules)["f1"] == 0
+    third = image((5, 5, 10, 10), (30, 5, 10, 10)), image((5, 5, 10, 10))
+    assert scores.score(*third)["recall"] == 0.5 and Rules().at(0.7).thresholds == (0.7,)
+    three = image((5, 5, 9, 9), (30, 5, 9, 9), (5, 30, 9, 9)), image((5, 5, 9, 9))
+    assert scores.score(*three, Rules(digits=3))["recall"] == 0.333
+    missed = image((5, 5, 10, 10)), image()
+    assert [scores.score(*missed, Rules(forgets=f))["fn"] for f in (False, True)] == [1, 0]
+
+
+@pytest.mark.parametrize("broken", ["name;modality\na;DIC\n", "name,kind\na,DIC\n", "\xff\xfe"])
+def test_a_broken_table_of_modalities_is_named(folders, capsys, broken):
+    pred, truth = folders
+    (truth.parent / "manifest.csv").write_text(broken, encoding="latin-1")
+    assert cli.main(["evaluate", str(pred), str(truth)]) == 2
+    said = capsys.readouterr().err
+    assert "manifest.csv" in said and said.count("\n") == 1

@@ -11,7 +11,8 @@ import tifffile
 
 from twodints_lib import cli
 from twodints_lib.errors import InputError
-from twodints_lib.scoring import matching, scores
+from twodints_lib.scoring import folders, matching
+from twodints_lib.scoring.scores import CHALLENGE, score
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "data" / "official_metric"
 COLUMNS = {
@@ -27,7 +28,7 @@ def test_the_official_scripts_own_values(threshold):
     with open(GOLDEN / f"official-{threshold}.csv", newline="") as file:
         for row in csv.DictReader(file):
             truth, pred = (tifffile.imread(GOLDEN / d / row["names"]) for d in ("truth", "pred"))
-            ours = matching.score_image(truth, pred, threshold)
+            ours = score(truth, pred, CHALLENGE.at(threshold))
             theirs = {k: float(row[v]) for k, v in COLUMNS.items()}
             if not ours["n_pred"]:  # the script forgets the missed cells of an empty prediction
                 theirs["fn"] = ours["n_true"]
@@ -64,7 +65,7 @@ def test_counts_equal_a_brute_force(seed):
     if seed % 3 == 0:  # halves: ties at exactly 0.5
         pred[:, ::2][pred[:, ::2] > 0] += 1
     for threshold in (0.3, 0.5, 0.7):
-        row = matching.score_image(truth, pred, threshold)
+        row = score(truth, pred, CHALLENGE.at(threshold))
         assert (row["n_true"], row["n_pred"], row["tp"]) == brute_force(truth, pred, threshold)
 
 
@@ -83,19 +84,19 @@ def test_overlaps_do_not_depend_on_the_block(monkeypatch, block):
 def test_large_ids_and_an_empty_pair():
     truth = np.zeros((20, 20), np.uint32)
     truth[5:10, 5:10] = 4_000_000
-    assert matching.score_image(truth, truth)["f1"] == 1
+    assert score(truth, truth, CHALLENGE)["f1"] == 1
     nothing = np.zeros((20, 20), np.uint8)
-    row = matching.score_image(nothing, nothing)
+    row = score(nothing, nothing, CHALLENGE)
     assert row["f1"] == 0 and row["foreground_dice"] == 1
 
 
 def test_other_shapes_are_refused():
     with pytest.raises(InputError, match=r"\(4, 4\).*\(5, 5\)"):
-        matching.score_image(np.zeros((5, 5), int), np.zeros((4, 4), int))
+        score(np.zeros((5, 5), int), np.zeros((4, 4), int), CHALLENGE)
 
 
 @pytest.fixture
-def folders(tmp_path):
+def pair(tmp_path):
     """Truth of three images, two predictions: one perfect, one empty."""
     truth, pred = tmp_path / "truth", tmp_path / "pred"
     truth.mkdir()
@@ -109,28 +110,28 @@ def folders(tmp_path):
     return pred, truth
 
 
-def test_a_missing_prediction_counts_as_empty_and_is_named(folders):
-    result = scores.evaluate(*folders)
+def test_a_missing_prediction_counts_as_empty_and_is_named(pair):
+    result = folders.evaluate(*pair)
     assert [r["f1"] for r in result["per_image"]] == [1, 0, 0]
     assert result["missing"] == ["c"]
     assert result["mean_f1"] == pytest.approx(1 / 3) and result["median_f1"] == 0
 
 
-def test_modalities_come_from_the_manifest(folders):
-    pred, truth = folders
+def test_modalities_come_from_the_manifest(pair):
+    pred, truth = pair
     (truth.parent / "manifest.csv").write_text("name,modality\na,DIC\nb,DIC\nc,brightfield\n")
-    assert scores.evaluate(pred, truth)["per_modality"] == {"DIC": 0.5, "brightfield": 0}
+    assert folders.evaluate(pred, truth)["per_modality"] == {"DIC": 0.5, "brightfield": 0}
 
 
-def test_the_command_prints_json(folders, capsys):
-    assert cli.main(["evaluate", *map(str, folders), "--json"]) == 0
+def test_the_command_prints_json(pair, capsys):
+    assert cli.main(["evaluate", *map(str, pair), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {"mean_f1", "median_f1", "per_image", "per_modality"} <= set(result)
 
 
 @pytest.mark.parametrize("spoil", ["shape", "float", "nothing", "names"])
-def test_the_command_refuses_in_one_sentence(folders, spoil, capsys):
-    pred, truth = folders
+def test_the_command_refuses_in_one_sentence(pair, spoil, capsys):
+    pred, truth = pair
     if spoil == "shape":
         tifffile.imwrite(pred / "a_label.tiff", np.zeros((9, 9), np.uint16))
     elif spoil == "float":

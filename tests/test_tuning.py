@@ -14,7 +14,7 @@ GRID = {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1)}
 def planted(monkeypatch, table):
     """Tried decodes whose F1 the test says: table(image, setting)."""
     samples = [SimpleNamespace(modality="a", labels=i) for i in range(4)]
-    monkeypatch.setattr(thresholds, "score_image", lambda i, setting: {"f1": table(i, setting)})
+    monkeypatch.setattr(thresholds, "score", lambda i, setting, rules: {"f1": table(i, setting)})
     return thresholds.Tried(list(range(4)), samples, lambda m, **setting: setting)
 
 

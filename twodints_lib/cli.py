@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from twodints_lib import __version__, messages
@@ -235,15 +236,21 @@ def _diff(args):
 
 
 def _evaluate(args):
-    from twodints_lib.scoring import scores
+    from twodints_lib.scoring import folders
+    from twodints_lib.scoring.scores import DEFAULT, SCRIPT
 
-    rules = scores.Rules(tuple(args.threshold), not args.above, args.frame, args.compat)
+    if args.compat not in ("", "neurips22"):
+        raise InputError(f"--compat {args.compat}: is not known; take neurips22 or leave it out.")
+    rules = replace(
+        SCRIPT if args.compat else DEFAULT,
+        thresholds=tuple(args.threshold), at_least=not args.above, frame=args.frame,
+    )  # fmt: skip
     if args.csv and (Path(args.csv).exists() or not Path(args.csv).parent.is_dir()):
         raise InputError(f"--csv {args.csv}: must be a new file in a folder; choose another name.")
     shown = sys.stderr.isatty()
-    result = scores.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
+    result = folders.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
     if args.csv:
-        scores.write_csv(result, args.csv)
+        folders.save_csv(result, args.csv)
     if args.json:
         print(json.dumps(result, indent=1))
         return

@@ -17,7 +17,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.inference import tiles
 from twodints_lib.messages import log
 from twodints_lib.runs import pretrained, store
-from twodints_lib.scoring.matching import score_image, summarise
+from twodints_lib.scoring.scores import CHALLENGE, score, summarise
 from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
 from twodints_lib.targets.classes import decode_grown
@@ -109,7 +109,7 @@ def score_samples(
         maps = probabilities(net, s.image, patch, head)
         dice = _dice_row(maps, s) if HEADS[head].draws_classes else {"dice": None}
         row = {"name": s.name, "modality": s.modality} | dice
-        rows.append(row | score_image(s.labels, (decode or HEADS[head].decode)(maps)))
+        rows.append(row | score(s.labels, (decode or HEADS[head].decode)(maps), CHALLENGE))
         if keep is not None:
             keep.append(maps)
     return rows

@@ -7,7 +7,7 @@ split in two halves and each is scored with the thresholds that the other half c
 
 import numpy as np
 
-from twodints_lib.scoring.matching import score_image, summarise
+from twodints_lib.scoring.scores import CHALLENGE, score, summarise
 from twodints_lib.targets.heads import HEADS
 
 
@@ -23,7 +23,7 @@ class Tried:
         if key not in self.known:
             pairs = zip(self.samples, self.maps, strict=True)
             self.known[key] = np.array(
-                [score_image(s.labels, self.decode(m, **setting))["f1"] for s, m in pairs]
+                [score(s.labels, self.decode(m, **setting), CHALLENGE)["f1"] for s, m in pairs]
             )
         return self.known[key]
 

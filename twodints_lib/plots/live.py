@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from twodints_lib.lab.optics import MODALITIES, Dials, default_dials
 from twodints_lib.plots import pictures
 from twodints_lib.plots.lattice import lattices
-from twodints_lib.scoring.matching import score_image
+from twodints_lib.scoring.scores import CHALLENGE, score
 from twodints_lib.targets.distance import decode_distance
 
 
@@ -75,7 +75,7 @@ def live_thresholds(maps, truth) -> None:
 
     def draw(foreground: float = 0.5, h: float = 0.2) -> Figure:
         found = decode_distance(maps, foreground, h)
-        f1 = score_image(truth, found)["f1"]
+        f1 = score(truth, found, CHALLENGE)["f1"]
         named = [
             (f"{found.max()} cells, F1 {f1:.2f}", pictures.label_picture(found)),
             (f"truth: {truth.max()} cells", pictures.label_picture(truth)),

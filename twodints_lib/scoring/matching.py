@@ -1,10 +1,7 @@
-"""The challenge's instance metric, and Dice: how many cells were really found.
+"""Which true and which found cells are the same: overlaps of two label images, and best pairs.
 
-Conventions, all the challenge's own: an instance that touches the 2-pixel frame is dropped from
-truth and from prediction before anything is counted; a pair matches at IoU >= 0.5; F1 is taken
-per image and then averaged over images; an image where nothing matches scores 0, an image
-without any cell included. Images of 25 megapixels or more are scored in 2000-pixel tiles.
-evaluation.py scores folders, by these conventions or by others that are named.
+An instance that touches the 2-pixel frame is left out of both sides, and a pair matches at IoU >=
+0.5: the challenge's conventions. What is counted from the pairs, and how, says scores.py.
 """
 
 from dataclasses import dataclass
@@ -14,10 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from twodints_lib.errors import InputError
-
 FRAME = 2  # pixels
-TILED_FROM, TILE = 25_000_000, 2000  # pixels in all, pixels a side
 BLOCK = 1_000_000  # pixels counted together: memory stays flat on whole slides
 CACHE = 2**16  # pixels whose runs are looked for together: what a core's own cache holds
 
@@ -68,7 +62,9 @@ def _count(a, b, pixels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def frame_ids(labels, width: int = FRAME) -> np.ndarray:
     """Ids with a pixel in the frame of this width, background excluded."""
     strips = (labels[:width], labels[-width:], labels[:, :width], labels[:, -width:])
-    return np.setdiff1d(np.concatenate([s.ravel() for s in strips]), [0])
+    ids = np.concatenate([s.ravel() for s in strips])
+    ids = np.append(ids[:-1][ids[1:] != ids[:-1]], ids[-1:])  # runs: few are left to sort
+    return np.setdiff1d(ids, [0])
 
 
 @dataclass(frozen=True)
@@ -160,58 +156,3 @@ def foreground_dice(parts: list[Overlaps]) -> float:
     """Dice of cell against background over an image's parts; 1 when both are empty."""
     total = sum(int(part.truth_area.sum() + part.pred_area.sum()) for part in parts)
     return 2 * sum(int(part.pixels.sum()) for part in parts) / total if total else 1.0
-
-
-def score_image(truth, pred, threshold: float = 0.5) -> dict:
-    """The challenge's row for one image: labels (H, W) each, integers, 0 for background."""
-    if truth.shape != pred.shape:
-        raise InputError(
-            f"prediction is {pred.shape} but truth is {truth.shape}; give one size for both."
-        )
-    parts = [overlaps(t, p) for t, p in tiles(truth, pred)]
-    tp = sum(len(pair(part, threshold)[0]) for part in parts)
-    n_true = sum(int(part.truth_kept.sum()) for part in parts)
-    n_pred = sum(int(part.pred_kept.sum()) for part in parts)
-    return {
-        "n_true": n_true,
-        "n_pred": n_pred,
-        "tp": tp,
-        "fp": n_pred - tp,
-        "fn": n_true - tp,
-        "precision": tp / n_pred if n_pred else 0.0,
-        "recall": tp / n_true if n_true else 0.0,
-        "f1": 2 * tp / (n_true + n_pred) if tp else 0.0,
-        "foreground_dice": foreground_dice(parts),
-    }
-
-
-def tiles(truth, pred):
-    """The image, or from 25 megapixels on its 2000-pixel tiles, as the challenge scores it: edge
-    tiles are filled up with background, one at a time."""
-    if truth.size < TILED_FROM:
-        yield truth, pred
-        return
-    for top in range(0, truth.shape[0], TILE):
-        for left in range(0, truth.shape[1], TILE):
-            yield tuple(_tile(labels, top, left) for labels in (truth, pred))
-
-
-def _tile(labels, top: int, left: int) -> np.ndarray:
-    tile = labels[top : top + TILE, left : left + TILE]
-    missing = [(0, TILE - n) for n in tile.shape]
-    return np.pad(tile, missing) if tile.shape != (TILE, TILE) else tile
-
-
-def summarise(rows: list[dict]) -> dict:
-    """Mean and median of per-image F1, the same per modality, and the mean over modalities."""
-    f1 = [r["f1"] for r in rows]
-    per_modality = {
-        m: float(np.mean([r["f1"] for r in rows if r["modality"] == m]))
-        for m in dict.fromkeys(r["modality"] for r in rows)
-    }
-    return {
-        "mean_f1": float(np.mean(f1)),
-        "median_f1": float(np.median(f1)),
-        "modality_mean_f1": float(np.mean(list(per_modality.values()))),
-        "per_modality": per_modality,
-    }

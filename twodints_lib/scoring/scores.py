@@ -1,50 +1,87 @@
-"""Score folders of label images by conventions that are named, and say what went wrong.
+"""How many cells were really found: the scores of one image, and of many, by rules that are named.
 
 The default: cells that touch the 2-pixel frame are left out, on both sides; a pair matches at
 IoU >= 0.5; images are scored whole, whatever their size; an image without any cell in truth and
-prediction scores 1 (nothing to find, nothing found); a truth without a prediction counts as an
-empty prediction. `compat="neurips22"` follows the challenge's script instead, digit by digit:
-2000-pixel tiles from 25 megapixels on, F1 0 where nothing matches, missed cells of an empty
-prediction not counted, missing predictions passed over, values rounded to four digits.
+prediction scores 1 (nothing to find, nothing found). CHALLENGE and SCRIPT are other sets of rules.
 """
 
-import csv
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
-from twodints_lib.data.images import IMAGE_SUFFIXES, read_labels
 from twodints_lib.errors import InputError
-from twodints_lib.scoring import matching
-from twodints_lib.scoring.matching import Overlaps, overlaps, pair
+from twodints_lib.scoring.matching import FRAME, Overlaps, foreground_dice, overlaps, pair
 from twodints_lib.scoring.statistics import interval
 
+TILED_FROM, TILE = 25_000_000, 2000  # pixels in all, pixels a side
 SIZES = {"under 13.7 px": (0, 13.7), "13.7 to 30 px": (13.7, 30), "over 30 px": (30, np.inf)}
 ERRORS = ("not found", "merged", "split", "eroded", "displaced", "spurious")
 TOUCH = 0.1  # of a cell's area: less in common is no finding
+COUNTS = ("n_true", "n_pred", "tp", "fp", "fn")
+RATIOS = ("precision", "recall", "f1", "ap", "sq", "rq", "pq")
 
 
 @dataclass(frozen=True)
 class Rules:
     """How cells are counted."""
 
-    thresholds: tuple[float, ...] = (0.5,)
+    thresholds: tuple[float, ...] = (0.5,)  # IoU of a match
     at_least: bool = True  # IoU >= threshold matches; False: IoU > threshold
-    frame: int = matching.FRAME  # pixels; cells that touch this border are left out; 0: none
-    compat: str = ""  # "neurips22": the challenge's script, see above
+    frame: int = FRAME  # pixels; cells that touch this border are left out; 0: none
+    empty: float = 1.0  # every score of an image without a cell in truth and prediction
+    tiled: bool = False  # images from 25 megapixels on are scored in tiles of 2000 pixels
+    details: bool = True  # more than the challenge's columns: qualities, sizes, kinds of errors
+    forgets: bool = False  # missed cells of an image or tile without a prediction are not counted
+    skips: bool = False  # a truth without a prediction is passed over; False: counts as empty
+    digits: int | None = None  # decimal places that scores are rounded to; None: as they are
 
     def __post_init__(self):
-        if self.compat not in ("", "neurips22"):
-            raise InputError(f"compat={self.compat!r} is not known; take neurips22 or nothing.")
         if not self.thresholds or not all(0 < t <= 1 for t in self.thresholds):
             raise InputError(f"threshold={list(self.thresholds)}: take values over 0, up to 1.")
         if self.frame < 0:
             raise InputError(f"frame={self.frame}: take 0 or more pixels.")
 
+    def at(self, *thresholds: float) -> "Rules":
+        """The same rules at other thresholds."""
+        return replace(self, thresholds=tuple(map(float, thresholds)))
 
-def check(truth, pred):
+
+DEFAULT = Rules()
+# What trainings are scored by: an image where nothing matches scores 0, also one without a cell.
+CHALLENGE = Rules(empty=0.0, tiled=True, details=False)
+# The challenge's script, digit by digit, with what it forgets.
+SCRIPT = Rules(empty=0.0, tiled=True, forgets=True, skips=True, digits=4)
+
+
+def score(truth: np.ndarray, pred: np.ndarray, rules: Rules = DEFAULT) -> dict:
+    """One image: counts and scores at the first threshold, all thresholds, sizes and errors.
+
+    `truth`, `pred` (H, W) integer labels, memory-mapped ones too. Keys: n_true, n_pred, tp, fp,
+    fn, precision, recall, f1, foreground_dice; and where the rules ask for details ap = tp / (tp +
+    fp + fn), sq, rq, pq = sq * rq; `thresholds` has the same for each IoU; `sizes` {class: [cells,
+    found]}; `errors` {kind: cells} at the first threshold. Raises InputError for arrays that are
+    no labels of one shape.
+    """
+    check(truth, pred)
+    if 2 * rules.frame >= min(truth.shape):
+        raise InputError(f"frame={rules.frame}: leaves nothing of an image of {truth.shape}.")
+    found = [overlaps(t, p, rules.frame) for t, p in parts(truth, pred, rules)]
+    matched = [[pair(part, t, rules.at_least) for part in found] for t in rules.thresholds]
+    scored = [_scores(found, pairs, rules) for pairs in matched]
+    dice = {"foreground_dice": _rounded(foreground_dice(found), rules)}
+    if not rules.details:
+        return {k: scored[0][k] for k in (*COUNTS, *RATIOS[:3])} | dice
+    sizes, errors = {name: [0, 0] for name in SIZES}, dict.fromkeys(ERRORS, 0)
+    for part, own in zip(found, matched[0], strict=True):
+        _add_sizes(sizes, part, own[0])
+        for kind in name_errors(part, own)[2]:
+            errors[kind] += 1
+    each = {f"{t:g}": row for t, row in zip(rules.thresholds, scored, strict=True)}
+    return scored[0] | dice | {"thresholds": each, "sizes": sizes, "errors": errors}
+
+
+def check(truth: np.ndarray, pred: np.ndarray) -> None:
     """Raise InputError unless both are label images (H, W) of one shape, ids 0 or more."""
     for name, labels in (("truth", truth), ("prediction", pred)):
         if labels.dtype.kind not in "iub":
@@ -59,67 +96,59 @@ def check(truth, pred):
         )
 
 
-def score(truth, pred, rules: Rules = Rules()) -> dict:
-    """One image: counts and scores at the first threshold, all thresholds, sizes and errors.
-
-    `truth`, `pred` (H, W) integer labels, memory-mapped ones too. Keys: n_true, n_pred, tp, fp,
-    fn, precision, recall, f1, ap = tp / (tp + fp + fn), pq = sq * rq; `thresholds` has the same
-    for each IoU; `sizes` {class: [cells, found]}; `errors` {kind: cells} at the first threshold.
-    """
-    check(truth, pred)
-    if 2 * rules.frame >= min(truth.shape):
-        raise InputError(f"frame={rules.frame}: leaves nothing of an image of {truth.shape}.")
-    whole = not rules.compat
-    parts = [(truth, pred)] if whole else matching.tiles(truth, pred)
-    found = [overlaps(t, p, rules.frame) for t, p in parts]
-    by_threshold = {f"{t:g}": _counts(found, t, rules) for t in rules.thresholds}
-    row = dict(next(iter(by_threshold.values())))
-    row["foreground_dice"] = _round(matching.foreground_dice(found), rules)
-    first = rules.thresholds[0]
-    sizes, errors = {name: [0, 0] for name in SIZES}, dict.fromkeys(ERRORS, 0)
-    for part in found:
-        matched = pair(part, first, rules.at_least)
-        _add_sizes(sizes, part, matched[0])
-        for kind in name_errors(part, matched)[2]:
-            errors[kind] += 1
-    return row | {"thresholds": by_threshold, "sizes": sizes, "errors": errors}
+def parts(truth, pred, rules: Rules) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The image, or its 2000-pixel tiles, one at a time, edge tiles filled up with background."""
+    if not rules.tiled or truth.size < TILED_FROM:
+        yield truth, pred
+        return
+    for top in range(0, truth.shape[0], TILE):
+        for left in range(0, truth.shape[1], TILE):
+            yield tuple(_tile(labels, top, left) for labels in (truth, pred))
 
 
-def _counts(parts: list[Overlaps], threshold, rules) -> dict:
-    matched = [pair(part, threshold, rules.at_least) for part in parts]
+def _tile(labels, top: int, left: int) -> np.ndarray:
+    tile = labels[top : top + TILE, left : left + TILE]
+    missing = [(0, TILE - n) for n in tile.shape]
+    return np.pad(tile, missing) if tile.shape != (TILE, TILE) else tile
+
+
+def _scores(parts: list[Overlaps], matched: list[tuple], rules: Rules) -> dict:
+    """Counts and ratios of an image's parts and their matches."""
     tp, iou = sum(len(m[0]) for m in matched), sum(float(m[2].sum()) for m in matched)
     n_true = sum(int(part.truth_kept.sum()) for part in parts)
     n_pred = sum(int(part.pred_kept.sum()) for part in parts)
-    empty = 1.0 if not n_true and not n_pred and not rules.compat else 0.0
-    either = n_true + n_pred - tp
-    # The script counts no missed cells in a tile, or image, without a prediction.
-    missed = sum(
-        int(part.truth_kept.sum()) - len(m[0])
-        for part, m in zip(parts, matched, strict=True)
-        if not rules.compat or part.pred_kept.any()
-    )
-    precision, recall = (tp / n if n else empty for n in (n_pred, n_true))
-    f1 = 2 * tp / (n_true + n_pred) if tp else empty
-    if rules.compat and tp:  # in the script's own order: its last digit is rounded after
-        f1 = 2 * (precision * recall) / (precision + recall)
-    values = {
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "ap": tp / either if either else empty,
-        "sq": iou / tp if tp else empty,
-        "rq": 2 * tp / (n_true + n_pred) if tp else empty,
-    }
-    values["pq"] = values["sq"] * values["rq"]
+    missed = n_true - tp
+    if rules.forgets:
+        missed -= sum(int(part.truth_kept.sum()) for part in parts if not part.pred_kept.any())
+    values = ratios(tp, n_true, n_pred, iou, rules.empty)
+    if rules.digits is not None and tp:  # in the script's own order: its last digit hangs on it
+        precision, recall = values["precision"], values["recall"]
+        values["f1"] = 2 * (precision * recall) / (precision + recall)
     counts = {"n_true": n_true, "n_pred": n_pred, "tp": tp, "fp": n_pred - tp, "fn": missed}
-    return counts | {k: _round(v, rules) for k, v in values.items()}
+    return counts | {k: _rounded(v, rules) for k, v in values.items()}
 
 
-def _round(value, rules):
-    return float(np.round(value, 4)) if rules.compat else value
+def ratios(tp: int, n_true: int, n_pred: int, iou: float, empty: float) -> dict[str, float]:
+    """Every ratio of these counts and this sum of IoU; all are `empty` where there is no cell."""
+    if not n_true and not n_pred:
+        return dict.fromkeys(RATIOS, empty)
+    f1, quality = 2 * tp / (n_true + n_pred), iou / tp if tp else 0.0
+    return {
+        "precision": tp / n_pred if n_pred else 0.0,
+        "recall": tp / n_true if n_true else 0.0,
+        "f1": f1,
+        "ap": tp / (n_true + n_pred - tp),
+        "sq": quality,
+        "rq": f1,
+        "pq": quality * f1,
+    }
 
 
-def _add_sizes(sizes, part, matched):
+def _rounded(value: float, rules: Rules) -> float:
+    return value if rules.digits is None else float(np.round(value, rules.digits))
+
+
+def _add_sizes(sizes, part, matched) -> None:
     diameter = np.sqrt(4 * part.truth_area / np.pi)
     hit = np.zeros(len(diameter), bool)
     hit[matched] = True
@@ -129,7 +158,7 @@ def _add_sizes(sizes, part, matched):
         sizes[name][1] += int((own & hit).sum())
 
 
-def name_errors(found: Overlaps, matched) -> tuple[list, list, list[str]]:
+def name_errors(found: Overlaps, matched: tuple) -> tuple[list[int], list[int], list[str]]:
     """Every unmatched cell, named once: (truth ids, prediction ids, kind of each, in that order).
 
     A cell of the truth is *merged* where a prediction holds at least half of it and of another
@@ -159,136 +188,73 @@ def name_errors(found: Overlaps, matched) -> tuple[list, list, list[str]]:
     return found.truth_ids[lost].tolist(), found.pred_ids[alone].tolist(), names
 
 
-def evaluate(pred_dir, truth_dir, rules: Rules = Rules(), progress: bool = False) -> dict:
-    """Score a folder of label files against another; pairs share a name up to "_label".
-
-    Returns mean, median and pooled F1, the same per modality with 95 % bootstrap intervals, size
-    classes, errors, and one row an image; "missing" names truths without a prediction and
-    "without_truth" the opposite. Modalities are taken from a manifest.csv beside the truth or up
-    to two folders above it; without one they read "unknown".
-    """
-    truths, preds = _label_files(truth_dir), _label_files(pred_dir)
-    if not set(truths) & set(preds):
-        raise InputError(
-            f"{pred_dir}: no file shares a name with one in {truth_dir}; predictions are "
-            "called <name>_label.tiff."
-        )
-    modality, rows = _modalities(Path(truth_dir)), []
-    names = [name for name in truths if name in preds or not rules.compat]
-    for name in tqdm(names, unit="image", disable=not progress):
-        truth = read_labels(truths[name])
-        pred = read_labels(preds[name]) if name in preds else np.zeros_like(truth)
-        if pred.shape != truth.shape:
-            raise InputError(
-                f"{preds[name]}: is {pred.shape} but {truths[name]} is {truth.shape}; "
-                "give one size."
-            )
-        row = {"name": name, "modality": modality.get(name, "unknown")}
-        rows.append(row | score(truth, pred, rules))
-    missing = sorted(set(truths) - set(preds))
-    extra = sorted(set(preds) - set(truths))
-    found = {"rules": asdict(rules)} | summarise(rows)
-    return found | {"per_image": rows, "missing": missing, "without_truth": extra}
-
-
 def summarise(rows: list[dict]) -> dict:
-    """Rows of score() over images: mean, median, pooled; per modality with intervals."""
-    pooled = _pooled(rows)
-    groups = {m: [r for r in rows if r["modality"] == m] for m in {r["modality"]: 0 for r in rows}}
-    return matching.summarise(rows) | {
-        "pooled_f1": pooled["f1"],
-        "pooled": pooled,
+    """Rows of score() and "modality" over images: mean and median of their F1, its mean for each
+    modality and over modalities; of rows with details also what details() says."""
+    f1, groups = [r["f1"] for r in rows], _by_modality(rows)
+    per_modality = {m: float(np.mean([r["f1"] for r in own])) for m, own in groups.items()}
+    found = {
+        "mean_f1": float(np.mean(f1)),
+        "median_f1": float(np.median(f1)),
+        "modality_mean_f1": float(np.mean(list(per_modality.values()))),
+        "per_modality": per_modality,
+    }
+    return found | details(rows) if "errors" in rows[0] else found
+
+
+def _by_modality(rows) -> dict[str, list[dict]]:
+    groups = {}
+    for row in rows:
+        groups.setdefault(row["modality"], []).append(row)
+    return groups
+
+
+def details(rows: list[dict]) -> dict:
+    """F1 pooled over all cells, 95 % intervals of the mean over images, classes of size, kinds of
+    errors, the same per modality, and every ratio at every threshold."""
+    sizes = {name: np.sum([r["sizes"][name] for r in rows], axis=0).tolist() for name in SIZES}
+    each = {t: [r["thresholds"][t] for r in rows] for t in rows[0]["thresholds"]}
+    return {
+        "pooled_f1": pooled(rows)["f1"],
+        "pooled": pooled(rows),
         "interval_mean_f1": interval([r["f1"] for r in rows]),
-        "modalities": {
-            m: {
-                "images": len(own),
-                "mean_f1": float(np.mean([r["f1"] for r in own])),
-                "median_f1": float(np.median([r["f1"] for r in own])),
-                "interval_mean_f1": interval([r["f1"] for r in own]),
-                "pooled_f1": _pooled(own)["f1"],
-                "errors": {k: sum(r["errors"][k] for r in own) for k in ERRORS},
-            }
-            for m, own in groups.items()
-        },
+        "modalities": {m: _of_modality(own) for m, own in _by_modality(rows).items()},
         "sizes": {
             name: {"cells": cells, "recall": hit / cells if cells else None}
-            for name in SIZES
-            for cells, hit in [np.sum([r["sizes"][name] for r in rows], axis=0).tolist()]
+            for name, (cells, hit) in sizes.items()
         },
-        "errors": {kind: sum(r["errors"][kind] for r in rows) for kind in ERRORS},
-        "thresholds": {t: _aggregates([r["thresholds"][t] for r in rows])
-                       for t in rows[0]["thresholds"]},
-    }  # fmt: skip
+        "errors": _errors(rows),
+        "thresholds": {t: _aggregates(own) for t, own in each.items()},
+    }
 
 
-RATIOS = ("precision", "recall", "f1", "ap", "sq", "rq", "pq")
+def _of_modality(rows) -> dict:
+    f1 = [r["f1"] for r in rows]
+    return {
+        "images": len(rows),
+        "mean_f1": float(np.mean(f1)),
+        "median_f1": float(np.median(f1)),
+        "interval_mean_f1": interval(f1),
+        "pooled_f1": pooled(rows)["f1"],
+        "errors": _errors(rows),
+    }
+
+
+def _errors(rows) -> dict[str, int]:
+    return {kind: sum(r["errors"][kind] for r in rows) for kind in ERRORS}
 
 
 def _aggregates(rows) -> dict:
     """{"mean", "median", "pooled": every ratio} of one threshold's rows."""
-    columns = {name: [r[name] for r in rows] for name in RATIOS}
-    return {
-        "mean": {name: float(np.mean(v)) for name, v in columns.items()},
-        "median": {name: float(np.median(v)) for name, v in columns.items()},
-        "pooled": _pooled(rows),
+    found = {
+        how: {name: float(of([r[name] for r in rows])) for name in RATIOS}
+        for how, of in (("mean", np.mean), ("median", np.median))
     }
+    return found | {"pooled": pooled(rows)}
 
 
-def _pooled(rows) -> dict:
+def pooled(rows: list[dict]) -> dict[str, float]:
     """The ratios of all cells together; where there is none at all, what its images say."""
     tp, n_true, n_pred = (sum(r[key] for r in rows) for key in ("tp", "n_true", "n_pred"))
-    if not n_true and not n_pred:
-        return {name: float(np.mean([r[name] for r in rows])) for name in RATIOS}
-    quality = sum(r["sq"] * r["tp"] for r in rows) / tp if tp else 0.0
-    f1 = 2 * tp / (n_true + n_pred)
-    return {
-        "precision": tp / n_pred if n_pred else 0.0,
-        "recall": tp / n_true if n_true else 0.0,
-        "f1": f1,
-        "ap": tp / (n_true + n_pred - tp),
-        "sq": quality,
-        "rq": f1,
-        "pq": quality * f1,
-    }
-
-
-def _label_files(folder) -> dict[str, Path]:
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give a folder of label files.")
-    files = sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise InputError(f"{folder}: holds no label files; give a folder of label files.")
-    found = {}
-    for path in files:
-        name = path.stem.removesuffix("_label")
-        if name in found:
-            raise InputError(f"{path}: {found[name].name} has the same name; keep one of the two.")
-        found[name] = path
-    return found
-
-
-def _modalities(folder: Path) -> dict[str, str]:
-    for place in (folder, *folder.resolve().parents[:2]):
-        if (place / "manifest.csv").is_file():
-            with open(place / "manifest.csv", newline="") as file:
-                rows = list(csv.DictReader(file))
-            return {r["name"]: r["modality"] for r in rows if {"name", "modality"} <= r.keys()}
-    return {}
-
-
-COUNTS = ("name", "modality", "n_true", "n_pred", "tp", "fp", "fn")
-COLUMNS = (*COUNTS, *RATIOS, "foreground_dice")
-
-
-def write_csv(result: dict, path):
-    """One line an image and threshold; an existing file is not overwritten."""
-    if Path(path).exists():
-        raise InputError(f"{path}: exists already; move it away or choose another name.")
-    with open(path, "x", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("threshold", *COLUMNS))
-        for row in result["per_image"]:
-            for threshold, values in row["thresholds"].items():
-                every = row | values
-                writer.writerow((threshold, *(every[c] for c in COLUMNS)))
+    iou = sum(r["sq"] * r["tp"] for r in rows)
+    return ratios(tp, n_true, n_pred, iou, float(np.mean([r["f1"] for r in rows])))
