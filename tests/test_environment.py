@@ -1,6 +1,10 @@
 """The environment files say one thing: versions, licence, citation, commands."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -11,8 +15,11 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import twodints_lib
+from twodints_lib.data import manifest
+from twodints_lib.runs import pretrained
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -145,3 +152,73 @@ def test_commands():
     rules = (ROOT / "Makefile").read_text()
     for target in ("help", "setup", "course", "test", "lab", "lint", "format", "clean"):
         assert f"\n{target}:" in rules
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A plain install in a folder of its own, from a copy of the tracked files: where it lies."""
+    if Version(metadata.version("setuptools")) < Version("77"):
+        pytest.skip("this environment's setuptools cannot build the project")
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("plain")
+    for name in ("twodints_lib", "data_manifest", "pretrained", "records"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True)
+    return target
+
+
+def in_plain_install(installed, code, folder):
+    """What a script prints that uses the plain install, run in a folder."""
+    told = {"PYTHONPATH": str(installed), "TWODINTS_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | told,
+        cwd=folder,
+    )  # fmt: skip
+    return done.stdout, done.stderr
+
+
+def test_a_plain_install_has_what_the_library_reads(installed, tmp_path):
+    code = """
+import twodints_lib
+from twodints_lib import files
+from twodints_lib.data import dataset, manifest
+from twodints_lib.reproduction import tables
+from twodints_lib.runs import environment, pretrained, store
+print(twodints_lib.__file__)
+print(manifest.manifests())
+print(dataset.simulated_path().parent)
+names = pretrained.names()
+print(names, [(pretrained.folder(n) / "best.pt").is_file() for n in names])
+print(len(list(files.shipped("records").glob("rows/*/*.json"))))
+print(store.runs_dir(), environment.commit())
+print(tables.text("claims", "", "simulated", None)[:5])
+print({row[3] for row in environment.look()})
+"""
+    out, err = in_plain_install(installed, code, tmp_path)
+    lines = out.splitlines()
+    assert len(lines) == 8, err
+    assert lines[0].startswith(str(installed))
+    assert lines[1] == str(manifest.manifests())
+    assert lines[2] == str(tmp_path / "cache")
+    assert lines[3] == f"{pretrained.names()} {[True] * len(pretrained.names())}"
+    assert int(lines[4]) == len(list((ROOT / "records").glob("rows/*/*.json")))
+    assert lines[5] == f"{tmp_path / 'runs'} no commit"
+    assert lines[6].startswith("|") and lines[7] == "{'ok'}"
+
+
+def test_a_plain_install_says_that_it_has_no_notebooks(installed, tmp_path):
+    code = "from twodints_lib import cli; print(cli.main(['run', '--only', '00']))"
+    out, err = in_plain_install(installed, code, tmp_path)
+    assert out == "2\n" and "notebooks" in err and "clone" in err and err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_package_is_installed():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {"twodints_lib"} | {
+        f"twodints_lib.{p.parent.relative_to(ROOT / 'twodints_lib').as_posix().replace('/', '.')}"
+        for p in (ROOT / "twodints_lib").glob("*/**/__init__.py")
+    }
+    assert found | set(tools["package-dir"]) == set(tools["packages"])

@@ -24,6 +24,10 @@ TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 def chosen(only: list[str]) -> list[Path]:
     """The notebooks whose name starts with one of the given prefixes, all by default."""
     every = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    if not every:
+        raise InputError(
+            "run: this install has no notebooks; clone the repository and call `make setup` there."
+        )
     for prefix in only:
         if not any(p.name.startswith(prefix) for p in every):
             names = ", ".join(p.stem for p in every)
