@@ -12,7 +12,7 @@ from functools import partial
 
 from twodints_lib import files
 from twodints_lib.inference import predict
-from twodints_lib.reproduction import table4
+from twodints_lib.reproduction import results, table4
 from twodints_lib.runs import environment, paper, store
 from twodints_lib.scoring import scores
 from twodints_lib.targets.classes import decode_three_class
@@ -45,9 +45,9 @@ def main():
     parser.add_argument("--preset", default="quarter")
     parser.add_argument("--data", default="micro4")
     args = parser.parse_args()
-    setup = table4.setup_of(paper.ROWS[0].name, args.preset, args.data, 1)
+    setup = table4.row_setup(paper.ROWS[0].name, args.preset, args.data, 1)
     samples, found, folders = load_samples(setup.val()), [], stored()
-    for row, records in table4.load(table4.folder_of(setup)).items():
+    for row, records in results.load_rows(table4.folder_of(setup)).items():
         for record in records:
             folder = folders.get((record["finished"], record["seed"]))
             if folder is None:

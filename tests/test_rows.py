@@ -12,9 +12,9 @@ from twodints_lib import cli, files
 from twodints_lib.data import dataset, images, manifest
 from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import challenge_tree, table4, tables
-from twodints_lib.runs import paper, settings
-from twodints_lib.scoring.statistics import paired_bootstrap
+from twodints_lib.reproduction import challenge_tree, results, table4, tables
+from twodints_lib.runs import paper, records, settings
+from twodints_lib.scoring.statistics import Difference, paired_bootstrap
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SupernetSpec, UNetSpec
 from twodints_lib.training import loop, patches, recipes
@@ -28,7 +28,7 @@ def the_preset_named_here(monkeypatch):
 
 @pytest.mark.parametrize("row", paper.ROWS, ids=lambda r: r.name)
 def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
-    setup = table4.setup_of(row.name, "paper", str(tiny_folder), 1)
+    setup = table4.row_setup(row.name, "paper", str(tiny_folder), 1)
     spec = row.spec
     if isinstance(spec, SupernetSpec):
         assert SupernetSpec.of(setup.preset, spec.names) == spec
@@ -39,7 +39,7 @@ def test_the_paper_preset_is_the_papers_row(row, tiny_folder):
 
 def test_another_preset_scales_all_rows_alike(tiny_folder):
     def size(name):
-        preset = table4.setup_of(name, "quarter", str(tiny_folder), 1).preset
+        preset = table4.row_setup(name, "quarter", str(tiny_folder), 1).preset
         return preset.patch, preset.batch, preset.channel_mul, preset.num_blocks, preset.max_steps
 
     assert size("dints-1-8") == (64, 4, 0.25, 8, 1500)
@@ -50,8 +50,8 @@ def test_another_preset_scales_all_rows_alike(tiny_folder):
 
 
 def test_a_batch_that_fits_the_memory_is_taken_and_written_down(tiny_folder):
-    setup = table4.setup_of("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
-    recipe = recipes.Recipe.of(setup.preset, 2000, SupernetSpec.of(setup.preset))
+    setup = table4.row_setup("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
+    recipe = recipes.recipe(setup.preset, 2000, SupernetSpec.of(setup.preset))
     assert (recipe.batch, recipe.max_steps) == (2, 3)
 
 
@@ -140,7 +140,8 @@ def test_tables_tell_what_is_there_and_what_is_not(some_rows):
     four = {row[0]: row for row in tables.table_4(some_rows)}
     assert len(four) == 9
     gain = paired_bootstrap([[0.7, 0.8], [0.6, 0.9]], [[0.5, 0.6], [0.4, 0.7]])
-    assert four["DiNTS (Mul 1) (Depth 8)"][4:8] == ("0.750", tables.interval(gain), 2, 7)
+    gain = str(Difference(*gain, 2, 2))
+    assert four["DiNTS (Mul 1) (Depth 8)"][4:8] == ("0.750", gain, 2, 7)
     assert four["DiNTS (Mul 1) (Depth 12)"][5] == "under 2 seeds: none"
     assert four["SegResNet (Deconv upsampling)"][4] == tables.OPEN
     three = {row[0]: row for row in tables.table_3(some_rows)}
@@ -168,7 +169,7 @@ def test_prepared_images_are_the_same_and_read_once(tiny_folder, tmp_path, monke
 def test_only_a_paper_run_prepares_files(tiny_setup, tiny_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path))
     assert patches.cache_of(tiny_setup) is None
-    folder = patches.cache_of(table4.setup_of("unet", "paper", str(tiny_folder), 1))
+    folder = patches.cache_of(table4.row_setup("unet", "paper", str(tiny_folder), 1))
     assert folder.is_dir() and tmp_path in folder.parents
 
 
@@ -268,18 +269,51 @@ def test_a_sweep_runs_every_row_and_its_profile_can_be_read():
 
 
 def test_every_committed_row_has_what_notebook_09_reads():
-    records = [files.read_json(p) for p in table4.RECORDS.glob("*/*-seed-*.json")]
-    assert len(records) >= 27
-    for record in records:
+    found = [files.read_json(p) for p in records.ROWS.glob("*/*-seed-*.json")]
+    assert len(found) >= 27
+    for record in found:
         assert record["modality_dice"].keys() == record["metrics"]["per_modality"].keys()
         assert {"mean_dice", "mean_f1", "network_parameters"} <= record["metrics"].keys()
     book = (files.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
-    assert 'if \\"curve\\" in record' in book or all("curve" in r for r in records)
+    assert 'if \\"curve\\" in record' in book or all("curve" in r for r in found)
 
 
-def test_committed_records_of_drawn_images_are_found_again(tmp_path, monkeypatch):
-    """Their data's hash is what the same data have today, so `run --row` trains nothing anew."""
-    monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path))
-    tree = open_data(challenge_tree.make_shaped(tmp_path / "neurips-shaped", 13))
-    records = [files.read_json(p) for p in table4.RECORDS.glob("paper-neurips-shaped*/*.json")]
-    assert {r["data_hash"] for r in records} == {tree.hash} and len(records) == 9
+def test_every_committed_row_is_one_that_would_be_made(monkeypatch):
+    monkeypatch.setattr(
+        table4, "begin", lambda preset, data, seed, **values: settings.load(preset, **values)
+    )
+    for path in records.ROWS.glob("*/*-seed-*.json"):
+        record = files.read_json(path)
+        given = {"batch": 1, "max_steps": 2, "workers": 1} if "2-steps" in path.parent.name else {}
+        preset = table4.row_setup(record["row"], record["preset"], "", record["seed"], **given)
+        records.check_made(path, record, {"settings": dataclasses.asdict(preset)})
+
+
+def test_what_is_unset_stays_the_rows(tiny_folder):
+    data = str(tiny_folder)
+    plain, unset = (
+        table4.row_setup("dints-1-8-384", "quarter", data, 1, **given).preset
+        for given in ({}, {"patch": -1, "batch": -1, "learning_rate": -1.0, "schedule": ""})
+    )
+    assert plain == unset and plain.patch == 96
+
+
+def test_rows_are_paired_by_image_and_a_missing_score_counts_on_neither_side(some_rows):
+    """Another order of images changes nothing, a Dice that is missing is not 0."""
+    for path in some_rows.glob("dints-1-8-seed-*.json"):
+        found = files.read_json(path)
+        pairs = found["metrics"]["images"]
+        pairs = dict(reversed(pairs.items())) | {"i2": [None, None]}
+        files.write_json(path, found | {"metrics": found["metrics"] | {"images": pairs}})
+    rows = results.load_rows(some_rows)
+    gain = results.row_difference(rows["dints-1-8"], rows["unet"])
+    assert gain.mean == pytest.approx(0.2) and (gain.seeds, gain.images) == (2, 2)
+
+
+def test_a_rows_table_names_what_is_mixed_in_it(some_rows):
+    assert "several" not in tables.heading(some_rows)
+    found = files.read_json(some_rows / "unet-seed-2.json")
+    other = found | {"settings": found["settings"] | {"patch": 32}, "data_hash": "other"}
+    files.write_json(some_rows / "unet-seed-2.json", found | {"data_hash": "one"})
+    files.write_json(some_rows / "unet-seed-3.json", other)
+    assert tables.heading(some_rows).endswith("; of several settings: data, patch")

@@ -165,7 +165,7 @@ def _run(args):
 def _study(args):
     from twodints_lib.reproduction import study
 
-    study.run(args.data, args.only, args.seeds or study.SEEDS)
+    study.run(args.data, args.only, args.seeds or ())
 
 
 def _data_list(args):

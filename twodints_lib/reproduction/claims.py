@@ -1,107 +1,126 @@
 """The claims ledger: every claim of the paper, what answers it, and how it stands.
 
 records/claims.toml says where a claim stands in the paper and which check of this module answers
-it; a check computes its answer from the networks, the paper's own tables or the records.
+it; a check computes its answer, (status, words), from the networks, the paper's own tables or the
+records.
 """
 
 import tomllib
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from twodints_lib import files
-from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import results, table4
-from twodints_lib.runs import paper
-from twodints_lib.space import networks
+from twodints_lib.reproduction import results
+from twodints_lib.runs import paper, records
+from twodints_lib.space.operations import TWO
 
-LEDGER = files.shipped("records") / "claims.toml"
-SCALE = table4.RECORDS / "quarter-micro4"  # the rows that stand in for the paper's
+LEDGER = records.HOME / "claims.toml"
+SCALE = records.ROWS / "quarter-micro4"  # the rows that stand in for the paper's
 EXACT = "reproduced exactly"
 SMALLER = "reproduced at smaller scale"
 UNDECIDED = "tested at smaller scale, not decided"
 AGAINST = "contradicted at smaller scale"
 INCONSISTENT = "inconsistent within the paper"
+OURS = "ours differs"  # from a number that the paper has right, as far as it can be told
 NOT = "not attempted"
-STATUSES = (EXACT, SMALLER, UNDECIDED, AGAINST, INCONSISTENT, NOT)
+STATUSES = (EXACT, SMALLER, UNDECIDED, AGAINST, INCONSISTENT, OURS, NOT)
 HEADER = ("where", "what the paper says", "answer", "status")
+Answer = tuple[str, str]
 
 
 @lru_cache(maxsize=16)
-def _records(folder) -> dict:
-    return table4.load(folder)
+def _rows(folder) -> dict[str, list[dict]]:
+    return results.load_rows(folder)
 
 
-def parameters(claim):
-    """Equal to the last digit, or not."""
-    row = paper.row(claim["row"])
-    ours = networks.count_parameters(networks.build(row.spec))
+def decide(for_it: bool, against_it: bool) -> str:
+    """The status of a claim that records of a smaller scale speak for, against, or neither."""
+    return AGAINST if against_it else SMALLER if for_it else UNDECIDED
+
+
+def parameters(claim: dict) -> Answer:
+    """Equal to the last digit; or the number of two operations, printed for six; or ours is off."""
+    from twodints_lib.space import networks
+
+    spec = paper.row(claim["row"]).spec
+    ours = networks.count_parameters(networks.build(spec))
     if ours == claim["number"]:
         return EXACT, f"{ours:,}"
-    return INCONSISTENT, f"{ours:,}; the printed number is that of two operations"
+    if getattr(spec, "names", TWO) != TWO:
+        of_two = networks.count_parameters(networks.build(replace(spec, names=TWO)))
+        if of_two == claim["number"]:
+            return INCONSISTENT, f"{ours:,}; the printed number is that of two operations"
+    return OURS, f"{ours:,}"
 
 
-def counted_network(claim):
+def counted_network(claim: dict) -> Answer:
     """Are the printed sizes those of supernets, architecture parameters in the count?"""
+    from twodints_lib.space import networks
+
     net = networks.build(paper.row(claim["row"]).spec)
     alphas = sum(p.numel() for p in networks.arch_parameters(net))
     whole = networks.count_parameters(net)
-    good = whole == claim["number"] and alphas > 0
-    return (
-        EXACT if good else INCONSISTENT,
-        f"the supernet has {whole:,}, {alphas} of them architecture parameters; no derived "
-        f"network holds these, not even one with every path",
-    )
+    words = f"the supernet has {whole:,}, {alphas} of them architecture parameters; no derived "
+    words += "network holds these, not even one with every path"
+    return (EXACT if whole == claim["number"] and alphas else OURS), words
 
 
-def value(claim):
+def value(claim: dict) -> Answer:
     """A row's printed Dice or F1: full scale needs the challenge's images and days of a GPU."""
-    some = _records(SCALE)[claim["row"]]
-    key = {"dice": "mean_dice", "f1": "mean_f1"}[claim["score"]]
+    some = _rows(SCALE)[claim["row"]]
     words = "needs the challenge's images and days of a GPU"
     if some:
-        ours = np.mean([r["metrics"][key] for r in some])
+        ours = np.mean([r["metrics"][f"mean_{claim['score']}"] for r in some])
         words += f"; at the quarter preset's scale on micro4: {ours:.3f}, {_seeds(some)}"
     return NOT, words
 
 
-def gain(claim):
+def gain(claim: dict) -> Answer:
     """Does `first` beat `second` in our rows at smaller scale, as the paper says it does?"""
-    every = _records(SCALE)
-    score = ("dice", "f1").index(claim["score"])
-    found = table4.difference(every[claim["first"]], every[claim["second"]], score)
+    ours, theirs = (_rows(SCALE)[claim[k]] for k in ("first", "second"))
+    found = results.row_difference(ours, theirs, claim["score"])
     if found is None:
         return NOT, "fewer than two seeds of both rows: no interval"
-    mean, low, high = found
-    words = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}], {_seeds(every[claim['first']])}"
-    sign = np.sign(claim["number"])
-    if low <= 0 <= high:
-        return UNDECIDED, words
-    return (SMALLER if mean * sign > 0 else AGAINST), words
+    ends = (found.low, found.high) if claim["number"] > 0 else (-found.high, -found.low)
+    return decide(ends[0] > 0, ends[1] < 0), f"{found}, {_seeds(ours)}"
 
 
-def _seeds(records) -> str:
-    return f"{len(records)} seed{'s' * (len(records) > 1)}"
+def leads(claim: dict) -> Answer:
+    """Is `first` ahead of each of `others` in our rows at smaller scale?"""
+    every = _rows(SCALE)
+    gains = {o: results.row_difference(every[claim["first"]], every[o]) for o in claim["others"]}
+    if None in gains.values():
+        return NOT, "fewer than two seeds of a row: no interval"
+    status = decide(all(g.low > 0 for g in gains.values()), any(g.high < 0 for g in gains.values()))
+    return status, "; ".join(f"over {other} {g}" for other, g in gains.items())
 
 
-def order(claim):
+def _seeds(some) -> str:
+    return f"{len(some)} seed{'s' * (len(some) > 1)}"
+
+
+def order(claim: dict) -> Answer:
     """How our Dice of the rows ranks beside the paper's (Spearman), means over seeds."""
     from scipy.stats import spearmanr
 
-    every = _records(SCALE)
-    both = [(r.dice, np.mean([x["metrics"]["mean_dice"] for x in every[r.name]]))
-            for r in paper.ROWS if every[r.name]]  # fmt: skip
+    both = [
+        (row.dice, np.mean([r["metrics"]["mean_dice"] for r in some]))
+        for row, some in zip(paper.ROWS, _rows(SCALE).values(), strict=True)
+        if some
+    ]
     if len(both) < 5:
         return NOT, f"{len(both)} of 9 rows run"
     rho, p = spearmanr(*zip(*both, strict=True))
     words = f"rank correlation {rho:+.2f} (p = {p:.2f}) over {len(both)} rows"
-    if p > 0.05:
-        return UNDECIDED, words
-    return (SMALLER if rho > 0 else AGAINST), words
+    return decide(p <= 0.05 and rho > 0, p <= 0.05 and rho < 0), words
 
 
-def abstract_gain(claim):
+def abstract_gain(claim: dict) -> Answer:
     """Is any difference of Table 5 what the abstract says?"""
     f1 = sorted(r.f1 for r in paper.TABLE_5)
     steps = sorted({round(b - a, 3) for a in f1 for b in f1 if b > a})
@@ -110,111 +129,95 @@ def abstract_gain(claim):
     return INCONSISTENT, f"Table 5's rows differ by {', '.join(f'{s:.3f}' for s in steps)}"
 
 
-def printed_difference(claim):
+def printed_difference(claim: dict) -> Answer:
     """Is the number the difference of two Dice values of Table 4?"""
     found = paper.row(claim["first"]).dice - paper.row(claim["second"]).dice
     good = abs(found - claim["number"]) <= claim["tolerance"]
     return (EXACT if good else INCONSISTENT), f"{found:.3f} between the two rows of Table 4"
 
 
-def patches(claim):
+def patches(claim: dict) -> Answer:
     """Table 2's patch sizes beside Table 4's."""
     sizes = sorted({r.patch for r in paper.ROWS})
-    return (
-        EXACT if sizes == claim["sizes"] else INCONSISTENT,
-        f"Table 4 says {' and '.join(map(str, sizes))} pixels, row by row",
-    )
+    words = f"Table 4 says {' and '.join(map(str, sizes))} pixels, row by row"
+    return (EXACT if sizes == claim["sizes"] else INCONSISTENT), words
 
 
-def slower(claim):
+def slower(claim: dict) -> Answer:
     """Is a step of a DiNTS row slower than UNet's on the same machine?"""
-    every = _records(SCALE)
-    first, second = every[claim["first"]], every[claim["second"]]
-    if not first or not second:
+    both = [_rows(SCALE)[claim[k]] for k in ("first", "second")]
+    if not all(both):
         return NOT, "the rows have not been run"
-    ratio = np.median([r["step_seconds"] / r["settings"]["batch"] for r in first]) / np.median(
-        [r["step_seconds"] / r["settings"]["batch"] for r in second]
+    ours, unet = (
+        np.median([r["step_seconds"] / r["settings"]["batch"] for r in some]) for some in both
     )
     theirs = paper.row(claim["first"]).minutes / paper.row(claim["second"]).minutes
-    words = f"{ratio:.1f} times UNet's time an image; {theirs:.1f} times its hours in Table 3"
-    return (SMALLER if ratio > 1 else AGAINST), words
+    words = f"{ours / unet:.1f} times UNet's time an image; {theirs:.1f} times its hours in Table 3"
+    return decide(ours > unet, ours <= unet), words
 
 
-def over_segmentation(claim):
+def over_segmentation(claim: dict) -> Answer:
     """Are more cells split than merged? Counted on the 3-class networks of our rows.
 
     A second piece of a cell that was found counts as spurious, so the truth of "split" lies
     between the cells named so and those and the spurious together.
     """
-    path = files.shipped("records") / "bench-errors.json"
+    path = records.HOME / "bench-errors.json"
     if not path.is_file():
         return NOT, "no record of the errors' kinds"
     counts = [r["errors"] for r in files.read_json(path)["rows"] if r["row"].startswith("dints")]
-    total = {k: sum(c[k] for c in counts) for k in ("split", "merged", "spurious")}
-    words = "{merged:,} cells merged, {split:,} split, {spurious:,} predictions spurious, some of "
-    words = words.format(**total) + f"them second pieces; over {len(counts)} runs"
-    if total["split"] > total["merged"]:
-        return SMALLER, words
-    either = total["split"] + total["spurious"]
-    return (AGAINST if either < total["merged"] else UNDECIDED), words
+    split, merged, spurious = (
+        sum(c[kind] for c in counts) for kind in ("split", "merged", "spurious")
+    )
+    words = f"{merged:,} cells merged, {split:,} split, {spurious:,} predictions spurious, some of "
+    words += f"them second pieces; over {len(counts)} runs"
+    return decide(split > merged, split + spurious < merged), words
 
 
-def images_counted(claim):
+def images_counted(claim: dict) -> Answer:
     """The modalities' numbers, from the ids of the manifest."""
+    from twodints_lib.data import manifest
+
     told = manifest.load_manifest("neurips2022")
     counts = told["counts"]["training"]
     noted = [r for r in told["ranges"] if r.get("note", "").startswith("disputed")]
     disputed = sum(r["last"] - r["first"] + 1 for r in noted)
-    good = [counts["brightfield"] + disputed, counts["phase-contrast"] - disputed] == claim["sizes"]
+    sizes = [counts["brightfield"] + disputed, counts["phase-contrast"] - disputed]
+    good = sizes == claim["sizes"] and sum(counts.values()) == claim["number"]
     words = f"with the {disputed} disputed images (ids 142-144) counted as brightfield"
-    return (EXACT if good and sum(counts.values()) == claim["number"] else INCONSISTENT), words
+    return (EXACT if good else OURS), words
 
 
-def told(claim):
+def told(claim: dict) -> Answer:
     """What no code can compute: status and answer stand in the ledger itself."""
     return claim["status"], claim["answer"]
 
 
-def leads(claim):
-    """Is `first` ahead of each of `others` in our rows at smaller scale?"""
-    every = _records(SCALE)
-    gains = {o: table4.difference(every[claim["first"]], every[o]) for o in claim["others"]}
-    if None in gains.values():
-        return NOT, "fewer than two seeds of a row: no interval"
-    words = "; ".join(f"over {o} {m:+.3f} [{a:+.3f}, {b:+.3f}]" for o, (m, a, b) in gains.items())
-    if any(high < 0 for *_, high in gains.values()):
-        return AGAINST, words
-    return (SMALLER if all(low > 0 for _, low, _ in gains.values()) else UNDECIDED), words
-
-
-def controls(claim):
+def controls(claim: dict) -> Answer:
     """Does the paper's kind of search beat every network that nobody searched? (make study)"""
-    found = results.differences(results.load("controls"), "searched-paper")
+    found = results.differences(results.load_study("controls"), "searched-paper")
     if not found:
         return NOT, "no record of the study"
-    helped, hurt = (
-        [name for name, *_, word in found if word == f"search {how}"] for how in ("helped", "hurt")
-    )
+    helped, hurt = (_named(found, f"search {how}") for how in ("helped", "hurt"))
     words = f"the paper has no random or fixed topology beside it; ours: of {len(found)} that "
     words += f"nobody searched, Dice below the search's for {_names(helped)}, above it for "
     words += f"{_names(hurt)}, not decided for the rest"
-    status = SMALLER if len(helped) == len(found) else AGAINST if hurt else UNDECIDED
-    return status, words
+    return decide(len(helped) == len(found), bool(hurt)), words
 
 
-def one_topology(claim):
+def one_topology(claim: dict) -> Answer:
     """Is a search for one modality alone no better than the search for all? (make study)"""
-    found = results.modality_rows(results.load("modalities"))
+    found = results.modality_rows(results.load_study("modalities"))
     if not found:
         return NOT, "no record of the study"
-    own, joint = (
-        [name for name, *_, word in found if word == f"{which} better"]
-        for which in ("own", "joint")
-    )
+    own, joint = (_named(found, f"{which} better") for which in ("own", "joint"))
     words = f"a topology searched for one modality alone beats the joint one for {_names(own)}, "
     words += f"loses for {_names(joint)}, not decided for the rest; {found[0][1]} seeds"
-    status = AGAINST if own else SMALLER if len(joint) == len(found) else UNDECIDED
-    return status, words
+    return decide(len(joint) == len(found), bool(own)), words
+
+
+def _named(rows, verdict) -> list[str]:
+    return [row[0] for row in rows if row[-1] == verdict]
 
 
 def _names(names) -> str:
@@ -230,7 +233,7 @@ CHECKS = {
 }  # fmt: skip
 
 
-def load(path=LEDGER) -> list[dict]:
+def read_ledger(path: Path = LEDGER) -> list[dict]:
     """The claims as written down; InputError names a claim whose check is not known."""
     claims = tomllib.loads(path.read_text())["claims"]
     for claim in claims:
@@ -239,17 +242,15 @@ def load(path=LEDGER) -> list[dict]:
     return claims
 
 
-def settled(claims=None) -> list[dict]:
-    """Every claim with its status and answer, in the ledger's order."""
+def settled(claims: Iterable[dict] | None = None) -> list[dict]:
+    """Every claim, of the ledger by default, with its status and answer, in order."""
     found = []
-    for claim in load() if claims is None else claims:
+    for claim in read_ledger() if claims is None else claims:
         status, answer = CHECKS[claim["check"]](claim)
         found.append(claim | {"status": status, "answer": answer})
     return found
 
 
-def table(found: list[dict], statuses=STATUSES) -> list[tuple]:
-    """Rows under HEADER, of the given statuses."""
-    return [
-        (c["where"], c["says"], c["answer"], c["status"]) for c in found if c["status"] in statuses
-    ]
+def table(found: Iterable[dict]) -> list[tuple]:
+    """Settled claims as rows under HEADER."""
+    return [(c["where"], c["says"], c["answer"], c["status"]) for c in found]

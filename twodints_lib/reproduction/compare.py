@@ -7,21 +7,23 @@ records/rows/ or records/study/. Differences are always B minus A.
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import report
-from twodints_lib.scoring.statistics import paired_bootstrap
+from twodints_lib.runs.records import flat, image_scores
+from twodints_lib.scoring.statistics import Difference, paired_difference
 from twodints_lib.space import topology
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec, spec_of
-from twodints_lib.training.replay import last_alphas
 
-SCORES = ("Dice", "F1")
+SCORES = {"Dice": "dice", "F1": "f1"}
 KEYS = ("preset", "seed", "data", "data_hash", "commit", "processes", "row")
 NESTED = ("parameters", "settings", "versions", "hardware")
+WORDS = ("B better on these images", "A better on these images", "no evidence of a difference")
 
 
-def read(run) -> dict:
+def read_run(run: str | Path) -> dict:
     """A run's record; with its path, its short name, and the history where there is one."""
     path = Path(run)
     path = path / "record.json" if path.is_dir() else path
@@ -34,46 +36,24 @@ def read(run) -> dict:
     return record | {"path": str(path), "name": name, "history": rows}
 
 
-def scores(record: dict) -> dict[str, tuple]:
-    """{image: (Dice, F1)} of a run's record, whole or slim; nan for an image without a class."""
-    metrics = record["metrics"]
-    if "per_image" in metrics:
-        found = {r["name"]: (r["dice"], r["f1"]) for r in metrics["per_image"]}
-    elif "images" in metrics:
-        found = {name: tuple(pair) for name, pair in metrics["images"].items()}
-    else:
-        raise InputError(f"{record['path']}: holds no score of each image; give another record.")
-    return {n: tuple(np.nan if v is None else v for v in pair) for n, pair in found.items()}
-
-
-def flat(value, key="") -> dict:
-    """Nested settings as {"dotted.key": value}; lists and codes stay whole."""
-    if not isinstance(value, dict) or key.endswith("code"):
-        return {key: value}
-    parts = (flat(v, f"{key}.{k}" if key else k) for k, v in value.items())
-    return {k: v for part in parts for k, v in part.items()}
-
-
 def settings(a: dict, b: dict) -> list[tuple]:
     """(key, A's value, B's value) of everything written down that differs; "-" where absent."""
     one, two = (
         {k: r[k] for k in KEYS if k in r} | flat({k: r[k] for k in NESTED if k in r})
         for r in (a, b)
     )
-    keys = list(one) + [k for k in two if k not in one]
-    return [
-        (k, one.get(k, "-"), two.get(k, "-")) for k in keys if one.get(k, "-") != two.get(k, "-")
-    ]
+    rows = [(k, one.get(k, "-"), two.get(k, "-")) for k in one | two]
+    return [row for row in rows if row[1] != row[2]]
 
 
-def code_of(record: dict) -> dict | None:
+def found_code(record: dict) -> dict | None:
     """The topology of a derived network, or decoded from a supernet's last alphas; else None."""
     told = record.get("parameters", {}).get("spec")
     spec = spec_of(told) if told else None
     if isinstance(spec, DerivedSpec):
         return spec.code
     if isinstance(spec, SupernetSpec) and record["history"]:
-        return topology.decode(*last_alphas(record["history"]), spec.names)
+        return topology.decode(*topology.last_alphas(record["history"]), spec.names)
     return record.get("code")
 
 
@@ -83,7 +63,7 @@ def topologies(a: dict, b: dict) -> dict | None:
     `paths`: paths on in one and off in the other, of `of` path switches. `operations`: of the
     `shared` paths on in both, those with another operation.
     """
-    codes = [code_of(r) for r in (a, b)]
+    codes = [found_code(r) for r in (a, b)]
     if None in codes:
         return None
     one, two = (np.array(c["paths"], bool) for c in codes)
@@ -102,36 +82,35 @@ def topologies(a: dict, b: dict) -> dict | None:
 def images(a: dict, b: dict) -> dict:
     """For Dice and F1: {"a", "b" means, "difference" (mean, low, high), "won", "lost", "tied",
     "gains", "losses"}; the last two name the five images that B wins or loses most."""
-    one, two = scores(a), scores(b)
-    names = [n for n in one if n in two]
+    theirs = image_scores(b, "f1")
+    names = [n for n in image_scores(a, "f1") if n in theirs]
     if not names:
         raise InputError(f"{b['path']}: shares no image with {a['path']}; take runs on one data.")
     modality = {r["name"]: r["modality"] for x in (a, b) for r in x["metrics"].get("per_image", [])}
     found = {"names": names, "modalities": [modality.get(n, "unknown") for n in names]}
-    for k, score in enumerate(SCORES):
-        pair = np.array([[one[n][k] for n in names], [two[n][k] for n in names]], float)
-        known = ~np.isnan(pair).any(0)
-        if not known.any():  # a head that draws no classes has no Dice
+    for word, score in SCORES.items():
+        one, two = (image_scores(record, score) for record in (a, b))
+        difference = paired_difference({0: two}, {0: one}, least=1)
+        if not difference:  # a head that draws no classes has no Dice
             continue
-        gain, own = (pair[1] - pair[0])[known], [n for n, k in zip(names, known, strict=True) if k]
-        order = np.argsort(gain, kind="stable")
-        found[score] = {
-            "a": float(pair[0][known].mean()),
-            "b": float(pair[1][known].mean()),
-            "difference": paired_bootstrap(pair[1][known], pair[0][known]),
-            "won": int((gain > 0).sum()),
-            "lost": int((gain < 0).sum()),
-            "tied": int((gain == 0).sum()),
-            "gains": [(own[i], float(gain[i])) for i in order[::-1][:5] if gain[i] > 0],
-            "losses": [(own[i], float(gain[i])) for i in order[:5] if gain[i] < 0],
-            "pairs": [[None if v != v else v for v in two] for two in pair.T.tolist()],
+        pairs = pd.DataFrame({"a": one, "b": two}, index=names, dtype=float)
+        change = (pairs["b"] - pairs["a"]).dropna()
+        found[word] = {
+            **pairs.dropna().mean(),
+            "difference": difference[:3],
+            "won": int((change > 0).sum()),
+            "lost": int((change < 0).sum()),
+            "tied": int((change == 0).sum()),
+            "gains": list(change[change > 0].nlargest(5).items()),
+            "losses": list(change[change < 0].nsmallest(5).items()),
+            "pairs": [[one[n], two[n]] for n in names],
         }
     return found
 
 
-def compare(a, b) -> dict:
+def compare(a: str | Path, b: str | Path) -> dict:
     """Everything of two runs beside each other; InputError where they can't be compared."""
-    one, two = read(a), read(b)
+    one, two = read_run(a), read_run(b)
     if one.get("data_hash") != two.get("data_hash"):
         raise InputError(
             f"{two['path']}: was scored on {two.get('data')} ({two.get('data_hash')}), "
@@ -144,13 +123,6 @@ def compare(a, b) -> dict:
         "topology": topologies(one, two),
         "images": images(one, two),
     }
-
-
-def verdict(low: float, high: float) -> str:
-    """What an interval over images allows to say of two single runs."""
-    if low <= 0 <= high:
-        return "no evidence of a difference"
-    return "B better on these images" if low > 0 else "A better on these images"
 
 
 def text(found: dict) -> str:
@@ -166,11 +138,9 @@ def text(found: dict) -> str:
         )
     for score in (s for s in SCORES if s in found["images"]):
         f = found["images"][score]
-        mean, low, high = f["difference"]
-        lines.append(
-            f"\n{score}: A {f['a']:.3f}, B {f['b']:.3f}, B minus A {mean:+.3f} "
-            f"[{low:+.3f}, {high:+.3f}]: {verdict(low, high)}"
-        )
+        gain = Difference(*f["difference"], 1, len(f["pairs"]))
+        means = f"A {f['a']:.3f}, B {f['b']:.3f}, B minus A {gain}"
+        lines.append(f"\n{score}: {means}: {gain.verdict(*WORDS)}")
         lines.append(f"B wins {f['won']} images, loses {f['lost']}, ties {f['tied']}")
         for word, some in (("won most", f["gains"]), ("lost most", f["losses"])):
             if some:

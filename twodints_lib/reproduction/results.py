@@ -1,166 +1,185 @@
-"""What the studies' records say: rows for tables and figures, from records alone."""
+"""What the records of rows and of studies say: rows for tables and figures, from records alone.
 
+Most functions take the records of a study, {job: record}; a job is "<variant>-seed-<seed>".
+"""
+
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
+import pandas as pd
 
-from twodints_lib import files
-from twodints_lib.reproduction.study import RECORDS
-from twodints_lib.scoring.statistics import Difference, paired_bootstrap
+from twodints_lib.runs import paper, records
+from twodints_lib.runs.records import scores_by_seed
+from twodints_lib.scoring.statistics import Difference, paired_difference
+
+Records = dict[str, dict]
+SCALE = ("patch", "channel_mul", "num_blocks", "search_epochs", "derived_epochs")
+# Settings of a preset that no study uses; records that differ in these alone go together.
+UNUSED = ("minutes", "baseline_epochs", "ladder_epochs")
 
 
-def load(study: str, folder=None) -> dict[str, dict]:
-    """The records of a study by job name; empty where it was not run yet."""
-    folder = Path(folder or RECORDS) / study
-    return {p.stem: files.read_json(p) for p in sorted(folder.glob("*.json"))}
-
-
-def by_variant(records: dict[str, dict]) -> dict[str, list[dict]]:
-    """Records of the control study, a list over seeds for each variant; random codes together."""
-    found = {}
-    for job, record in records.items():
-        variant = job.rpartition("-seed-")[0]
-        found.setdefault("random codes" if variant.startswith("random") else variant, []).append(
-            record
-        )
+def load_rows(folder: Path) -> dict[str, list[dict]]:
+    """{row name: its records over seeds} of one scale, for every row of the paper."""
+    found = {row.name: [] for row in paper.ROWS}
+    for record in records.load_records(folder, "*-seed-*.json").values():
+        found[record["row"]].append(record)
     return found
 
 
-def control_rows(records: dict[str, dict]) -> list[tuple]:
-    """(variant, trainings, Dice, F1, parameters), means over seeds, best Dice first."""
-    rows = []
-    for variant, some in by_variant(records).items():
-        mean = {
-            key: np.mean([r["metrics"][key] for r in some])
-            for key in ("mean_dice", "mean_f1", "network_parameters")
-        }
-        rows.append((variant, len(some), *(f"{mean[k]:.3f}" for k in ("mean_dice", "mean_f1"))))
-        rows[-1] += (f"{mean['network_parameters']:,.0f}",)
-    return sorted(rows, key=lambda row: row[2], reverse=True)
+def row_difference(
+    ours: list[dict], theirs: list[dict], score: str = "dice", part: str = "metrics"
+) -> Difference | None:
+    """Mean difference of two rows' scores with its interval, paired by seed and image."""
+    return paired_difference(*(scores_by_seed(r, score, part) for r in (ours, theirs)))
+
+
+def load_study(name: str) -> Records:
+    """The records of a study; empty where it was not run yet."""
+    return records.load_records(records.STUDIES / name)
+
+
+def by_variant(study: Records) -> dict[str, list[dict]]:
+    """The records of each variant, a list over its seeds; random codes together."""
+    found = {}
+    for job, record in study.items():
+        variant = job.rpartition("-seed-")[0]
+        variant = "random codes" if variant.startswith("random-") else variant
+        found.setdefault(variant, []).append(record)
+    return found
+
+
+def means(study: Records, *keys: str) -> list[tuple]:
+    """(variant, trainings, means): for each variant the means of numbers of its records, whose
+    keys are dotted: "metrics.mean_dice"."""
+    return [
+        (variant, len(some), *pd.json_normalize(some)[list(keys)].mean())
+        for variant, some in by_variant(study).items()
+    ]
+
+
+def verdict(gain: Difference, *words: str) -> str:
+    """What an interval allows to say: better, worse, undecided; of one seed nothing, since its
+    interval knows the images' spread and not that of trainings."""
+    return gain.verdict(*words) if gain.seeds > 1 else "one seed: no verdict"
 
 
 CONTROL_HEADER = ("topology", "trainings", "Dice", "mean F1", "parameters")
 
 
-def differences(records: dict[str, dict], searched: str, score: int = 0) -> list[tuple]:
+def control_rows(study: Records) -> list[tuple]:
+    """Every topology of the study of controls, means over seeds, best Dice first."""
+    keys = ("metrics.mean_dice", "metrics.mean_f1", "metrics.network_parameters")
+    rows = sorted(means(study, *keys), key=lambda row: row[2], reverse=True)
+    return [(v, n, f"{dice:.3f}", f"{f1:.3f}", f"{size:,.0f}") for v, n, dice, f1, size in rows]
+
+
+def differences(study: Records, searched: str, score: str = "dice") -> list[tuple]:
     """Searched minus each control, (control, mean, low, high, verdict), paired by seed and image.
 
-    `score` 0: Dice, 1: F1. Of the random codes a seed's mean is taken. One seed gives no verdict:
-    its interval knows the images' spread, not that of trainings.
+    `score` is dice or f1. Of the random codes a seed's mean is taken.
     """
-    every = by_variant(records)
-    if searched not in every:
-        return []
-    own = _scores(every[searched], score)
-    rows = []
-    for name, some in every.items():
-        if name.startswith("searched"):
-            continue
-        other = _scores(some, score)
-        seeds = sorted(own.keys() & other.keys())
-        found = paired_bootstrap([own[s] for s in seeds], [other[s] for s in seeds])
-        word = Difference(*found, 0, 0).verdict() if len(seeds) > 1 else "one seed: no verdict"
-        rows.append((name, *found, word))
-    return rows
-
-
-def verdict_rows(records: dict[str, dict], score: int = 0) -> list[tuple]:
-    """Every search against every control, under VERDICT_HEADER, and what all of them allow."""
-    rows = []
-    for name in by_variant(records):
-        if not name.startswith("searched"):
-            continue
-        found = differences(records, name, score)
-        rows += [(name, c, f"{m:+.3f} [{a:+.3f}, {b:+.3f}]", word) for c, m, a, b, word in found]
-        better = sum(word == "search helped" for *_, word in found)
-        all_of_them = better == len(found)
-        word = "search helped" if all_of_them else "no evidence that search helped"
-        rows.append((name, "all controls", f"better than {better} of {len(found)}", word))
+    every = {v: scores_by_seed(some, score) for v, some in by_variant(study).items()}
+    own, rows = every.get(searched, {}), []
+    for control, theirs in every.items():
+        gain = paired_difference(own, theirs, least=1)
+        if gain and not control.startswith("searched"):
+            rows.append((control, *gain[:3], verdict(gain)))
     return rows
 
 
 VERDICT_HEADER = ("search", "control", "Dice, search minus control", "verdict")
 
 
-def _scores(records, score):
-    """{seed: scores of the images (n,)}, the mean over records of the same seed."""
-    found = {}
-    for record in records:
-        values = [
-            np.nan if v[score] is None else v[score] for v in record["metrics"]["images"].values()
-        ]
-        found.setdefault(record["seed"], []).append(np.nan_to_num(values))
-    return {seed: np.mean(values, axis=0) for seed, values in found.items()}
+def verdict_rows(study: Records, score: str = "dice") -> list[tuple]:
+    """Every search against every control, under VERDICT_HEADER, and what all of them allow."""
+    rows = []
+    for name in (v for v in by_variant(study) if v.startswith("searched")):
+        found = differences(study, name, score)
+        rows += [(name, c, f"{m:+.3f} [{a:+.3f}, {b:+.3f}]", word) for c, m, a, b, word in found]
+        better = sum(word == "search helped" for *_, word in found)
+        word = "search helped" if better == len(found) else "no evidence that search helped"
+        rows.append((name, "all controls", f"better than {better} of {len(found)}", word))
+    return rows
 
 
-def rank_agreement(first, second) -> tuple[float, float]:
-    """Kendall's tau and Spearman's rho of two lists of scores."""
-    return float(kendalltau(first, second)[0]), float(spearmanr(first, second)[0])
+def mixture(*groups: Iterable[dict]) -> str:
+    """A warning that names the settings, or data, in which records differ that are shown as one;
+    empty where they agree."""
+    found = set()
+    for some in groups:
+        table = pd.json_normalize([{"data": r.get("data_hash")} | r["settings"] for r in some])
+        found |= {k for k in table.columns.difference(UNUSED) if table[k].nunique() > 1}
+    return f"; of several settings: {', '.join(sorted(found))}" if found else ""
 
 
-def caption(records: dict[str, dict]) -> str:
-    """What a table of these records must say: scale, data, seeds, commit."""
-    some = [r for r in records.values() if "settings" in r]
+def caption(study: Records) -> str:
+    """What a table of these records must say: scale, data, seeds, commits, and what is mixed."""
+    some = [r for r in study.values() if "settings" in r]
     if not some:
         return "no record yet: make study"
-    s, seeds = some[0]["settings"], sorted({r["seed"] for r in some})
-    return (
+
+    def each(values):
+        return ", ".join(map(str, sorted(set(values))))
+
+    s = {key: each(r["settings"][key] for r in some) for key in SCALE}
+    words = (
         f"Small study: {s['patch']} px, mul {s['channel_mul']}, {s['num_blocks']} blocks, "
-        f"{s['search_epochs']} + {s['derived_epochs']} epochs, {some[0]['data']}, "
-        f"seeds {', '.join(map(str, seeds))}, {', '.join(sorted({r['commit'] for r in some}))}"
+        f"{s['search_epochs']} + {s['derived_epochs']} epochs, {each(r['data'] for r in some)}, "
+        f"seeds {each(r['seed'] for r in some)}, {each(r['commit'] for r in some)}"
     )
+    return words + mixture(some)
 
 
 THREE_HEADER = ("search", "seconds", "supernet", "copied weights", "retrained", "logits moved")
 
 
-def three_rows(records: dict[str, dict]) -> list[tuple]:
+def three_rows(study: Records) -> list[tuple]:
     """The Dice of each search's three networks, means over seeds, and how far its alphas went."""
-    rows = []
-    for name, some in by_variant(records).items():
-        if "three" in some[0]:
-            dice = [
-                np.mean([r["three"][network]["mean_dice"] for r in some])
-                for network in some[0]["three"]
-            ]
-            seconds = np.mean([r["search_seconds"] for r in some])
-            far = np.mean([r["moved"][0] for r in some])
-            rows.append((name, f"{seconds:.0f}", *(f"{d:.3f}" for d in dice), f"{far:.0f} sigma"))
-    return rows
+    networks = ("supernet", "derived, copied weights", "derived, retrained")
+    keys = ("search_seconds", *(f"three.{n}.mean_dice" for n in networks), "moved")
+    searched = {job: r | {"moved": r["moved"][0]} for job, r in study.items() if "three" in r}
+    return [
+        (name, f"{seconds:.0f}", *(f"{d:.3f}" for d in dice), f"{far:.0f} sigma")
+        for name, _, seconds, *dice, far in means(searched, *keys)
+    ]
 
 
 SAMPLING_HEADER = ("seed", "all paths: seconds, Dice", "sampled: seconds, Dice", "times faster")
 
 
-def sampling_rows(records: dict[str, dict]) -> list[tuple]:
+def sampling_rows(study: Records) -> list[tuple]:
     """Searches that evaluate all paths or one sampled network a step, seed by seed."""
-    pairs = {}
-    for job, record in records.items():
-        pairs.setdefault(record["seed"], {})[job.partition("-seed")[0]] = record
+    every = {v: {r["seed"]: r for r in some} for v, some in by_variant(study).items()}
+    whole, sampled = every.get("paper", {}), every.get("sampled", {})
     rows = []
-    for seed, pair in sorted(pairs.items()):
-        if len(pair) == 2:
-            both = [pair[plan] for plan in ("paper", "sampled")]
-            seconds = [r["search_seconds"] for r in both]
-            words = [f"{r['search_seconds']:.0f}, {r['metrics']['mean_dice']:.3f}" for r in both]
-            rows.append((seed, *words, f"{seconds[0] / seconds[1]:.1f}"))
+    for seed in sorted(whole.keys() & sampled.keys()):
+        both = [whole[seed], sampled[seed]]
+        words = [f"{r['search_seconds']:.0f}, {r['metrics']['mean_dice']:.3f}" for r in both]
+        ratio = both[0]["search_seconds"] / both[1]["search_seconds"]
+        rows.append((seed, *words, f"{ratio:.1f}"))
     return rows
 
 
-def _tables(records):
-    return [r for job, r in records.items() if job.startswith("table")]
+def rank_agreement(first, second) -> tuple[float, float]:
+    """Kendall's tau and Spearman's rho of two lists of scores."""
+    from scipy.stats import kendalltau, spearmanr  # takes half a second
+
+    return float(kendalltau(first, second)[0]), float(spearmanr(first, second)[0])
 
 
-def tiny_lines(records: dict[str, dict]) -> list[str]:
+def tiny_tables(study: Records, key: str) -> np.ndarray:
+    """(tables, networks) of the tiny space: "mean_dice" or "training_seconds" of each network."""
+    tables = by_variant(study).get("table", [])
+    return np.array([[network[key] for network in table["networks"]] for table in tables])
+
+
+def tiny_lines(study: Records) -> list[str]:
     """What the tiny space says: how well its table ranks, what the searches found in it."""
-    tables = [table["networks"] for table in _tables(records)]
-    if not tables:
+    dice, seconds = (tiny_tables(study, key) for key in ("mean_dice", "training_seconds"))
+    if not len(dice):
         return ["no record yet: make study"]
-    dice, seconds = (
-        np.array([[n[k] for n in t] for t in tables]) for k in ("mean_dice", "training_seconds")
-    )
     truth, (times, count) = dice.mean(0), dice.shape
     lines = [
         f"{count} networks trained {times} times, for {np.median(seconds):.1f} s each and at most "
@@ -175,7 +194,7 @@ def tiny_lines(records: dict[str, dict]) -> list[str]:
         )
         if whole < 0.5:
             lines.append("so this table does not rank the networks: no verdict on any search")
-    for job, record in records.items():
+    for job, record in study.items():
         if "found" in record:
             tau, rho = rank_agreement(truth, record["inherited"])
             ranks = [1 + int((truth > truth[record[k]]).sum()) for k in ("found", "untouched")]
@@ -186,38 +205,29 @@ def tiny_lines(records: dict[str, dict]) -> list[str]:
     return lines
 
 
-def tiny_points(records: dict[str, dict]) -> dict:
-    """{search: (Dice trained alone, Dice with inherited weights)} of the tiny space."""
-    tables = [[n["mean_dice"] for n in table["networks"]] for table in _tables(records)]
-    found = {job: r for job, r in records.items() if "found" in r and job.endswith("-1")}
-    if not tables or not found:
+def tiny_points(study: Records) -> dict:
+    """{search: (Dice trained alone, Dice with inherited weights)} of the tiny space, seed 1."""
+    dice = tiny_tables(study, "mean_dice")
+    found = {job: r for job, r in study.items() if "found" in r and job.endswith("-1")}
+    if not len(dice) or not found:
         return {"no record yet": ([0], [0])}
-    truth = np.mean(tables, axis=0)
-    return {job: (truth, r["inherited"]) for job, r in found.items()}
+    return {job: (dice.mean(0), r["inherited"]) for job, r in found.items()}
 
 
 MODALITY_HEADER = ("modality", "seeds", "joint: Dice", "own: Dice", "joint minus own", "verdict")
 
 
-def modality_rows(records: dict[str, dict]) -> list[tuple]:
+def modality_rows(study: Records) -> list[tuple]:
     """A joint search's topology beside one searched for the modality alone, paired intervals."""
-    groups = {}
-    for job, record in records.items():
-        modality, which = job.rpartition("-seed-")[0].rsplit("-", 1)
-        groups.setdefault(modality, {}).setdefault(which, []).append(record)
-    rows = []
-    for modality, pair in groups.items():
-        joint, own = (_scores(pair.get(which, []), 0) for which in ("joint", "own"))
-        seeds = sorted(joint.keys() & own.keys())
-        if not seeds:
-            continue
-        a, b = (np.array([x[s] for s in seeds]) for x in (joint, own))
-        mean, low, high = paired_bootstrap(a, b)
-        word = "no evidence of a difference"
-        word = "joint better" if low > 0 else "own better" if high < 0 else word
-        word = word if len(seeds) > 1 else "one seed: no verdict"
-        interval = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
-        rows.append((modality, len(seeds), f"{a.mean():.3f}", f"{b.mean():.3f}", interval, word))
+    every = {v: scores_by_seed(some, "dice") for v, some in by_variant(study).items()}
+    words, rows = ("joint better", "own better", "no evidence of a difference"), []
+    for modality in dict.fromkeys(v.rpartition("-")[0] for v in every):
+        joint, own = (every.get(f"{modality}-{which}", {}) for which in ("joint", "own"))
+        gain, seeds = paired_difference(joint, own, least=1), joint.keys() & own.keys()
+        if gain:
+            both = (np.nanmean(pd.DataFrame(x)[list(seeds)].astype(float)) for x in (joint, own))
+            told = (f"{dice:.3f}" for dice in both)
+            rows.append((modality, gain.seeds, *told, str(gain), verdict(gain, *words)))
     return rows
 
 
@@ -226,35 +236,33 @@ INSTANCE_HEADER = (
 )  # fmt: skip
 
 
-def instance_rows(records: dict[str, dict]) -> list[tuple]:
+def instance_rows(study: Records) -> list[tuple]:
     """Searches for classes or for cells, chosen by Dice or F1; each code trained as a ladder."""
-    groups = {}
-    for job, record in records.items():
-        groups.setdefault(job.rpartition("-seed-")[0], []).append(record)
+    ways = (f"ladder.{way}.mean_f1" for way in ("3-class, as shipped", "distance"))
     rows = []
-    for name, some in groups.items():
+    for name, seeds, *scores in means(study, "metrics.mean_dice", *ways):
         head, _, score = name.partition("-by-")
-        means = [np.mean([r["metrics"]["mean_dice"] for r in some])]
-        for way in ("3-class, as shipped", "distance"):
-            means.append(np.mean([r["ladder"][way]["mean_f1"] for r in some]))
         words = {"dice": "Dice", "f1": "F1"}[score]
-        rows.append((f"{head} head", words, len(some), *(f"{m:.3f}" for m in means)))
+        rows.append((f"{head} head", words, seeds, *(f"{x:.3f}" for x in scores)))
     return rows
 
 
-def instance_differences(records: dict[str, dict]) -> list[tuple]:
+def instance_differences(study: Records) -> list[tuple]:
     """Gains in F1 (distance), paired by seed and image: (what, mean, low, high)."""
-    f1 = {job: np.array(record["ladder"]["distance"]["f1"]) for job, record in records.items()}
-    seeds = sorted({job.rpartition("-seed-")[2] for job in f1})
+    f1 = {
+        variant: {
+            r["seed"]: dict(zip(r["metrics"]["images"], r["ladder"]["distance"]["f1"], strict=True))
+            for r in some
+        }
+        for variant, some in by_variant(study).items()
+    }
     pairs = {
         "chosen by F1 minus by Dice, 3-class": ("3-class-by-f1", "3-class-by-dice"),
         "chosen by F1 minus by Dice, ladder": ("ladder-by-f1", "ladder-by-dice"),
         "searched for cells minus for classes": ("ladder-by-f1", "3-class-by-dice"),
     }
-    rows = []
-    for what, (a, b) in pairs.items():
-        both = [s for s in seeds if f"{a}-seed-{s}" in f1 and f"{b}-seed-{s}" in f1]
-        if both:
-            ours, theirs = ([f1[f"{x}-seed-{s}"] for s in both] for x in (a, b))
-            rows.append((what, *paired_bootstrap(ours, theirs)))
-    return rows
+    gains = {
+        what: paired_difference(f1.get(ours, {}), f1.get(theirs, {}), least=1)
+        for what, (ours, theirs) in pairs.items()
+    }
+    return [(what, *gain[:3]) for what, gain in gains.items() if gain]

@@ -1,29 +1,32 @@
 """Studies of the search: what it earned against controls. `make study`, over as many sittings.
 
 Every training is one job with a record of its own, records/study/<study>/<job>.json: a job that has
-one is not run again. The scale is small and stated in each record; nothing here is the paper's.
+one is not run again, and refused where it would be another training by now. The scale is small and
+stated in each record; nothing here is the paper's.
 """
 
-import dataclasses
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from twodints_lib import files
-from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import tiny
-from twodints_lib.runs import environment
+from twodints_lib.reproduction import results, tiny
+from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
 from twodints_lib.training import diagnose, search
 from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
 
-RECORDS = files.shipped("records") / "study"
+STUDIES = ("controls", "sampling", "modalities", "tiny", "instances")
 SEEDS = (1, 2, 3)
 SCALE = {
     "patch": 64,
@@ -51,7 +54,6 @@ PLANS = {
         "dints", weight_rate=0.1, warmup=0.25, scaling="normalised", budget=0.5, ceiling=True
     ),
 }
-SEARCHED = tuple(f"searched: {name}" for name in PLANS)
 CONTROLS = (
     "random 1",
     "random 2",
@@ -60,117 +62,123 @@ CONTROLS = (
 )
 
 
-def setup_of(data: str, seed: int, scale: dict) -> Setup:
-    """The laptop preset at the study's scale."""
-    return begin("laptop", data, seed, **scale)
+@dataclass(frozen=True)
+class Job:
+    """One training of a study, and the record that it leaves.
+
+    `make(setup, **given)` makes it; `given` tells the job from its study's others: texts, a Plan.
+    """
+
+    study: str
+    name: str
+    setup: Setup
+    make: Callable[..., dict]
+    given: dict
+
+    @property
+    def path(self) -> Path:
+        """Where the record lies: those of other data sets than `simulated` apart."""
+        data = self.setup.dataset.name
+        place = self.study if data == "simulated" else f"{self.study}-{data}"
+        name = self.name.replace(":", "").replace(" ", "-").replace(",", "")
+        return records.STUDIES / place / f"{name}.json"
+
+    def decides(self) -> dict:
+        """The part of a record that says what was trained: another value is another training."""
+        preset, data = asdict(self.setup.preset), self.setup.dataset
+        return {
+            "settings": {k: v for k, v in preset.items() if k not in results.UNUSED},
+            "seed": self.setup.seed,
+            "data_hash": data.hash,
+            "job": {k: asdict(v) if isinstance(v, Plan) else v for k, v in self.given.items()},
+        }
+
+    def once(self) -> dict:
+        """The record: read where it exists, else made and written.
+
+        InputError where it exists and other settings, seed, data or plan made it. The oldest
+        records name no plan and fewer settings: they are held to what they name.
+        """
+        if self.path.is_file():
+            found = files.read_json(self.path)
+            records.check_made(self.path, found, self.decides())
+            return found
+        log.info(f"{self.path.parent.name}: {self.name}")
+        made = self.make(self.setup, **self.given)
+        return files.read_json(files.write_json(self.path, self.decides() | made))
 
 
-def place(study: str, data: str) -> str:
-    """The folder of a study's records on a data set; InputError where there is no such set."""
-    name = open_data(data).name
-    return study if name == "simulated" else f"{study}-{name}"
-
-
-def once(study: str, job: str, make) -> dict:
-    """The record of a job: read where it exists, else made by `make()` and written."""
-    name = job.replace(":", "").replace(" ", "-").replace(",", "")
-    path = RECORDS / study / f"{name}.json"
-    if not path.is_file():
-        log.info(f"{study}: {job}")
-        files.write_json(path, make())
-    return files.read_json(path)
-
-
-def code_of(setup: Setup, variant: str) -> dict:
-    """The code that a variant trains: searched, random, decoded from untouched alphas, or fixed."""
+def unsearched(setup: Setup, variant: str) -> dict:
+    """The code of a control: random, decoded from untouched alphas, or of a fixed shape."""
     blocks, depths = setup.preset.num_blocks, setup.preset.num_depths
-    kind, _, name = variant.partition(": ")
-    if kind == "searched":
-        return search.found_code(search.search_supernet(setup, PLANS[name]))
-    if kind == "fixed":
-        return topology.known_shape(name, blocks, depths)
+    if variant.startswith("fixed: "):
+        return topology.known_shape(variant.removeprefix("fixed: "), blocks, depths)
     if variant == "untouched alphas":
         return topology.decode(*search.untouched(setup))
-    if variant.startswith("random"):
-        return topology.random_code(blocks, depths, 100 * setup.seed + int(variant[-1]))
-    raise InputError(f"variant={variant!r} is not known to the study.")
+    return topology.random_code(blocks, depths, 100 * setup.seed + int(variant[-1]))
 
 
-def control_job(data: str, variant: str, seed: int) -> dict:
-    """Train one variant from scratch; its record holds one Dice and F1 an image."""
-    setup = setup_of(data, seed, SCALE)
-    folder = search.train_code(setup, code_of(setup, variant))
-    record = slim(files.read_json(folder / "record.json"))
-    if variant.startswith("searched"):
-        plan = PLANS[variant.partition(": ")[2]]
-        scores = search.three_scores(setup, plan)
-        record["three"] = {
-            name: {k: s[k] for k in ("mean_dice", "mean_f1")} for name, s in scores.items()
-        }
-        found = search.search_supernet(setup, plan)
-        record["search_seconds"] = files.read_json(found / "record.json")["seconds"]
-        history = files.read_json(found / "history.json")["history"]
-        before, after = search.untouched(setup), search.alphas(predict.load_network(found)[0])
-        record["moved"] = [diagnose.moved(a, b) for a, b in zip(after, before, strict=True)]
-        record["margin"] = topology.margin(after[0])
-        shares = [row["shares"] for row in history if "shares" in row]
-        record["shares"] = {"first": shares[0], "last": shares[-1]} if shares else None
-    return record
+def trained(setup: Setup, code: dict, head: str = "3-class") -> dict:
+    """The record of a code's network, trained from scratch: one Dice and F1 an image."""
+    return records.slim(files.read_json(search.train_code(setup, code, head) / "record.json"))
 
 
-def sampling_job(data: str, plan: str, seed: int) -> dict:
-    """A search with all paths or with sampled ones, its time, and its network trained anew."""
-    setup = setup_of(data, seed, SAMPLING)
-    folder = search.search_supernet(setup, PLANS[plan])
-    found = search.train_code(setup, search.found_code(folder))
-    seconds = files.read_json(folder / "record.json")["seconds"]
-    return slim(files.read_json(found / "record.json")) | {"search_seconds": seconds}
+def control_job(setup: Setup, variant: str) -> dict:
+    """Train a topology that nobody searched."""
+    return trained(setup, unsearched(setup, variant))
 
 
-def slim(record: dict) -> dict:
-    """A run's record with one Dice and F1 an image, and none of the rest of its rows."""
-    rows = record["metrics"].pop("per_image")
-    record["metrics"]["images"] = {r["name"]: [r["dice"], r["f1"]] for r in rows}
-    return record
-
-
-def modality_job(data: str, modality: str, which: str, seed: int) -> dict:
-    """Search on all modalities (joint) or on this one (own); retrain on this one; score it."""
-    scale = SCALE | {"derived_epochs": 4 * SCALE["derived_epochs"] // 2}
-    joint = setup_of(data, seed, SCALE)
-    own = dataclasses.replace(setup_of(data, seed, scale), only=modality)
-    # A quarter of the images, four times the epochs: as many steps as the joint search.
-    longer = dataclasses.replace(own.preset, search_epochs=4 * SCALE["search_epochs"])
-    searching = dataclasses.replace(own, preset=longer) if which == "own" else joint
-    code = search.found_code(search.search_supernet(searching, PLANS["paper"]))
-    return slim(files.read_json(search.train_code(own, code) / "record.json"))
-
-
-def instance_job(data: str, head: str, score: str, seed: int) -> dict:
-    """Search with a head, take the code of the epoch best by dice or f1, retrain it as a ladder."""
-    setup = setup_of(data, seed, INSTANCES)
-    select = "dice" if head == "3-class" else "f1"
-    folder = search.search_supernet(setup, PLANS["paper"], head=head, select=select)
-    history = files.read_json(folder / "history.json")["history"]
-    chosen = best_epoch(history, score)
-    code = topology.decode(np.array(chosen["alpha_a"]), np.array(chosen["alpha_c"]))
-    record = files.read_json(search.train_code(setup, code, "ladder") / "record.json")
-    ladder = record["metrics"].pop("representations")
-    record["ladder"] = {
-        name: {"mean_f1": s["mean_f1"], "f1": s["f1"]} for name, s in ladder.items()
+def searched_job(setup: Setup, plan: Plan) -> dict:
+    """Search, train what was found; the record tells of the search too."""
+    found = search.search_supernet(setup, plan)
+    scores = search.three_scores(setup, plan)
+    history = files.read_json(found / "history.json")["history"]
+    before, after = search.untouched(setup), search.alphas(predict.load_network(found)[0])
+    shares = [row["shares"] for row in history if "shares" in row]
+    return trained(setup, search.found_code(found)) | {
+        "three": {n: {k: s[k] for k in ("mean_dice", "mean_f1")} for n, s in scores.items()},
+        "search_seconds": files.read_json(found / "record.json")["seconds"],
+        "moved": [diagnose.moved(a, b) for a, b in zip(after, before, strict=True)],
+        "margin": topology.margin(after[0]),
+        "shares": {"first": shares[0], "last": shares[-1]} if shares else None,
     }
-    scores = {key: chosen[key] for key in ("epoch", "dice", "f1")}
-    return slim(record) | {"chosen": scores, "code": code}
 
 
-def tiny_table(data: str, seed: int) -> dict:
+def sampling_job(setup: Setup, plan: Plan) -> dict:
+    """A search with all paths or with sampled ones, its time, and its network trained anew."""
+    found = search.search_supernet(setup, plan)
+    seconds = files.read_json(found / "record.json")["seconds"]
+    return trained(setup, search.found_code(found)) | {"search_seconds": seconds}
+
+
+def modality_job(setup: Setup, modality: str, which: str, plan: Plan) -> dict:
+    """Search on all modalities (joint) or on this one (own); retrain and score on this one."""
+    one = replace(setup, only=modality)
+    # A quarter of the images, four times the epochs: as many steps as the joint search.
+    longer = replace(setup.preset, search_epochs=4 * setup.preset.search_epochs)
+    searching = replace(one, preset=longer) if which == "own" else setup
+    return trained(one, search.found_code(search.search_supernet(searching, plan)))
+
+
+def instance_job(setup: Setup, head: str, score: str, plan: Plan) -> dict:
+    """Search with a head, take the code of the epoch best by dice or f1, retrain it as a ladder."""
+    select = "dice" if head == "3-class" else "f1"
+    found = search.search_supernet(setup, plan, head=head, select=select)
+    chosen = search.best_epoch(files.read_json(found / "history.json")["history"], score)
+    code = topology.decode(np.array(chosen["alpha_a"]), np.array(chosen["alpha_c"]))
+    record = trained(setup, code, "ladder")
+    ladder = record["metrics"].pop("representations")
+    return record | {
+        "ladder": {n: {k: s[k] for k in ("mean_f1", "f1")} for n, s in ladder.items()},
+        "chosen": {k: chosen[k] for k in ("epoch", "dice", "f1")},
+        "code": code,
+    }
+
+
+def table_job(setup: Setup) -> dict:
     """Train every network of the tiny space once, with what made the table."""
-    setup = setup_of(data, seed, tiny.SCALE)
     return {
-        "settings": tiny.SCALE,
-        "seed": seed,
         "data": setup.dataset.name,
-        "data_hash": setup.dataset.hash,
         "commit": environment.commit(),
         "hardware": environment.hardware() | {"threads": torch.get_num_threads()},
         "paths": [code["paths"] for code in tiny.codes(setup)],
@@ -178,60 +186,48 @@ def tiny_table(data: str, seed: int) -> dict:
     }
 
 
-def run(data: str = "simulated", only=(), seeds=SEEDS):
-    """Run every job that has no record yet."""
-    known = {
-        "controls": _controls,
-        "sampling": _sampling,
-        "modalities": _modalities,
-        "tiny": _tiny,
-        "instances": _instances,
+def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
+    """The jobs of a study on a data set, seed by seed; by default SEEDS, and tiny.TABLES.
+
+    InputError where there is no such study or data set.
+    """
+    scales = dict.fromkeys(STUDIES, SCALE) | {"sampling": SAMPLING, "instances": INSTANCES}
+    scales |= {"modalities": SCALE | {"derived_epochs": 2 * SCALE["derived_epochs"]}}
+    scales |= {"tiny": tiny.SCALE}
+    if study not in scales:
+        raise InputError(f"--only {study}: no such study; there are {', '.join(STUDIES)}.")
+    setup, two = begin("laptop", data, SEEDS[0], **scales[study]), ("paper", "sampled")
+    modalities, paper = setup.dataset.modalities, {"plan": PLANS["paper"]}
+    variants = {
+        "controls": {
+            **{f"searched: {n}": (searched_job, {"plan": p}) for n, p in PLANS.items()},
+            **{variant: (control_job, {"variant": variant}) for variant in CONTROLS},
+        },
+        "sampling": {n: (sampling_job, {"plan": PLANS[n]}) for n in two},
+        "modalities": {
+            f"{m} {which}": (modality_job, {"modality": m, "which": which} | paper)
+            for m, which in product(modalities, ("joint", "own"))
+        },
+        "tiny": {
+            "table": (table_job, {}),
+            **{n: (tiny.search_job, {"plan": PLANS[n]}) for n in two},
+        },
+        "instances": {
+            f"{head} by {score}": (instance_job, {"head": head, "score": score} | paper)
+            for head, score in product(("3-class", "ladder"), ("dice", "f1"))
+        },
     }
-    for name in only:
-        if name not in known:
-            raise InputError(f"--only {name}: no such study; there are {', '.join(known)}.")
+    found = [
+        Job(study, f"{name} seed {seed}", replace(setup, seed=seed), make, given)
+        for name, (make, given) in variants[study].items()
+        for seed in seeds or (tiny.TABLES if name == "table" else SEEDS)
+    ]
+    return sorted(found, key=lambda job: job.setup.seed)
+
+
+def run(data: str = "simulated", only: Sequence[str] = (), seeds: Sequence[int] = ()) -> None:
+    """Run every job of the studies `only`, or of all, that has no record yet."""
     os.environ.pop("TWODINTS_PRESET", None)  # a study has its own scale
-    for name, study in known.items():
-        if not only or name in only:
-            study(data, seeds)
-
-
-def _controls(data, seeds):
-    for seed in seeds:
-        for variant in SEARCHED + CONTROLS:
-            make = lambda v=variant, s=seed: control_job(data, v, s)  # noqa: E731
-            once(place("controls", data), f"{variant} seed {seed}", make)
-
-
-def _sampling(data, seeds):
-    for seed in seeds:
-        for plan in ("paper", "sampled"):
-            make = lambda p=plan, s=seed: sampling_job(data, p, s)  # noqa: E731
-            once(place("sampling", data), f"{plan} seed {seed}", make)
-
-
-def _modalities(data, seeds):
-    for seed in seeds:
-        for modality in setup_of(data, seed, SCALE).dataset.modalities:
-            for which in ("joint", "own"):
-                make = lambda m=modality, w=which, s=seed: modality_job(data, m, w, s)  # noqa: E731
-                once(place("modalities", data), f"{modality} {which} seed {seed}", make)
-
-
-def _tiny(data, seeds):
-    for seed in seeds if seeds != SEEDS else tiny.TABLES:
-        make = lambda s=seed: tiny_table(data, s)  # noqa: E731
-        once(place("tiny", data), f"table seed {seed}", make)
-    for seed in seeds:
-        for plan in ("paper", "sampled"):
-            setup = setup_of(data, seed, tiny.SCALE)
-            make = lambda s=setup, p=plan: tiny.search_job(s, PLANS[p])  # noqa: E731
-            once(place("tiny", data), f"{plan} seed {seed}", make)
-
-
-def _instances(data, seeds):
-    for seed in seeds:
-        for head in ("3-class", "ladder"):
-            for score in ("dice", "f1"):
-                make = lambda h=head, c=score, s=seed: instance_job(data, h, c, s)  # noqa: E731
-                once(place("instances", data), f"{head} by {score} seed {seed}", make)
+    every = [job for study in only or STUDIES for job in jobs(study, data, seeds)]
+    for job in every:  # a wrong name is told before the first training
+        job.once()

@@ -1,13 +1,18 @@
-"""Tables 3, 4 and 5 of the paper with our rows beside them, from the records of rows.py alone; and
+"""Tables 3, 4 and 5 of the paper with our rows beside them, from the rows' records alone; and
 every other table that `twodints table` prints."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims, table4
-from twodints_lib.runs import paper, pretrained, report, store
+from twodints_lib.reproduction import claims
+from twodints_lib.reproduction.results import load_rows, mixture, row_difference
+from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
+from twodints_lib.scoring.statistics import Difference
 
 OPEN = "not run"
 SHAPED = "neurips-shaped"  # drawn images in the challenge's layout
@@ -24,6 +29,24 @@ HEADER_5 = (
 )  # fmt: skip
 
 
+def heading(folder: Path) -> str:
+    """Which scale the rows of a folder were run at, in words, and what is mixed in a row."""
+    rows = [some for some in load_rows(folder).values() if some]
+    if not rows:
+        return "no record yet: twodints run --row NAME"
+    table = pd.json_normalize([r for some in rows for r in some])
+    scale = table["preset"] + " preset on " + table["data"]
+    steps, precisions = table["settings.max_steps"], table["settings.precision"]
+    words = sorted(scale.unique())
+    if any(table["preset"] != "paper") or any(steps != 0):
+        words.append("smaller than the paper's")
+    words += [f"{n} steps a row" for n in sorted(set(steps)) if n]
+    if SHAPED in set(table["data"]):
+        words.append("drawn images: no result")
+    words += sorted(set(precisions) - {"float32"})
+    return ", ".join(words) + mixture(*rows)
+
+
 def hardware(record: dict) -> str:
     """Processor or GPU, and the number of processes where there were several."""
     found = record["hardware"]
@@ -31,109 +54,81 @@ def hardware(record: dict) -> str:
     return f"{record['processes']} x {name}" if record.get("processes") else name
 
 
-def heading(folder) -> str:
-    """Which scale the rows of a folder were run at, in words."""
-    records = [r for some in table4.load(folder).values() for r in some]
-    if not records:
-        return "no record yet: twodints run --row NAME"
-    settings = {k: {r["settings"][k] for r in records} for k in ("max_steps", "precision")}
-    first = records[0]
-    words = [f"{first['preset']} preset on {first['data']}"]
-    if first["preset"] != "paper" or settings["max_steps"] != {0}:
-        words.append("smaller than the paper's")
-    words += [f"{n} steps a row" for n in sorted(settings["max_steps"]) if n]
-    if first["data"] == SHAPED:
-        words.append("drawn images: no result")
-    return ", ".join(words + sorted(settings["precision"] - {"float32"}))
-
-
-def interval(found) -> str:
+def interval(found: Difference | None) -> str:
     """A difference with its interval, or why there is none."""
-    if found is None:
-        return "under 2 seeds: none"
-    return "{:+.3f} [{:+.3f}, {:+.3f}]".format(*found)
+    return "under 2 seeds: none" if found is None else str(found)
 
 
-def mean(records, key) -> float:
-    """A metric's mean over records."""
-    return float(np.mean([r["metrics"][key] for r in records]))
-
-
-def table_3(folder) -> list[tuple]:
+def table_3(folder: Path) -> list[tuple]:
     """Rows under HEADER_3: sizes and times."""
     found = []
-    for row in paper.ROWS:
-        some = table4.load(folder)[row.name]
-        known = (row.title, f"{row.parameters:,}")
-        if not some:
-            found.append((*known, OPEN, f"{row.minutes / 60:.1f}", OPEN, OPEN, ""))
-            continue
-        seconds = float(np.median([r["step_seconds"] for r in some]))
-        batch = some[0]["settings"]["batch"]
-        hours = seconds * 2000 * np.ceil(900 / batch) / 3600
-        size = f"{some[0]['metrics']['network_parameters']:,}"
-        found.append(
-            (*known, size, f"{row.minutes / 60:.1f}", f"{seconds:.3f}", f"{hours:.1f}",
-             hardware(some[0]))
-        )  # fmt: skip
+    for row, some in zip(paper.ROWS, load_rows(folder).values(), strict=True):
+        ours = (OPEN, OPEN, OPEN, "")
+        if some:
+            seconds = float(np.median([r["step_seconds"] for r in some]))
+            hours = seconds * 2000 * np.ceil(900 / some[0]["settings"]["batch"]) / 3600
+            size = f"{some[0]['metrics']['network_parameters']:,}"
+            ours = (size, f"{seconds:.3f}", f"{hours:.1f}", hardware(some[0]))
+        theirs = (row.title, f"{row.parameters:,}", f"{row.minutes / 60:.1f}")
+        found.append((*theirs[:2], ours[0], theirs[2], *ours[1:]))
     return found
 
 
-def table_4(folder) -> list[tuple]:
+def table_4(folder: Path) -> list[tuple]:
     """Rows under HEADER_4: Dice, mean over seeds, and the paired difference to UNet."""
-    every, found = table4.load(folder), []
+    every, found = load_rows(folder), []
     for row in paper.ROWS:
-        some = every[row.name]
-        if not some:
-            found.append((row.title, row.patch, row.batch, f"{row.dice:.3f}", OPEN, *[""] * 5))
-            continue
-        settings = some[0]["settings"]
-        gain = "" if row.name == "unet" else interval(table4.difference(some, every["unet"]))
-        hours = f"{np.mean([r['seconds'] for r in some]) / 3600:.2f}"
-        steps = settings["max_steps"] or some[0]["metrics"]["epochs"] * int(
-            np.ceil(some[0]["metrics"]["training_images"] / settings["batch"])
-        )
-        found.append(
-            (row.title, settings["patch"], settings["batch"], f"{row.dice:.3f}",
-             f"{mean(some, 'mean_dice'):.3f}", gain, len(some), steps, hours, hardware(some[0]))
-        )  # fmt: skip
+        some, size = every[row.name], {"patch": row.patch, "batch": row.batch}
+        ours = (OPEN, *[""] * 5)
+        if some:
+            size, told = some[0]["settings"], some[0]["metrics"]
+            gain = interval(row_difference(some, every["unet"])) if row.name != "unet" else ""
+            hours = np.mean([r["seconds"] for r in some]) / 3600
+            dice = np.mean([r["metrics"]["mean_dice"] for r in some])
+            steps = size["max_steps"] or told["epochs"] * -(
+                -told["training_images"] // size["batch"]
+            )
+            ours = (f"{dice:.3f}", gain, len(some), steps, f"{hours:.2f}", hardware(some[0]))
+        found.append((row.title, size["patch"], size["batch"], f"{row.dice:.3f}", *ours))
     return found
 
 
-def table_5(folder) -> list[tuple]:
+def table_5(folder: Path) -> list[tuple]:
     """Rows under HEADER_5: F1 of the test images (Tuning) where there are any, else of val."""
-    every, found = table4.load(folder), []
+    every, found = load_rows(folder), []
     for row in paper.ROWS:
-        some = every[row.name]
-        told = "" if row.f1 is None else f"{row.f1:.3f}"
-        if not some:
-            found.append((row.title, told, OPEN, "", "", ""))
-            continue
-        part = "test" if all("test" in r for r in some) else "metrics"
-        f1, over = (
-            float(np.mean([r[part][k] for r in some])) for k in ("mean_f1", "modality_mean_f1")
-        )
-        other = every["segresnet-deconv"]
-        same = row.name == "segresnet-deconv"
-        gain = "" if same else interval(table4.difference(some, other, 1, part))
-        found.append((row.title, told, f"{f1:.3f}", f"{over:.3f}", gain, len(some)))
+        some, other, ours = every[row.name], every["segresnet-deconv"], (OPEN, "", "", "")
+        if some:
+            part = "test" if all("test" in r for r in some) else "metrics"
+            f1 = [np.mean([r[part][k] for r in some]) for k in ("mean_f1", "modality_mean_f1")]
+            gain = "" if some is other else interval(row_difference(some, other, "f1", part))
+            ours = (*(f"{x:.3f}" for x in f1), gain, len(some))
+        found.append((row.title, "" if row.f1 is None else f"{row.f1:.3f}", *ours))
     return found
 
 
 TABLES = {"3": (HEADER_3, table_3), "4": (HEADER_4, table_4), "5": (HEADER_5, table_5)}
 
 
+def scales(folder: Path) -> list[Path]:
+    """The folders of all scales that have records."""
+    return sorted({p.parent for p in Path(folder).glob("*/*-seed-*.json")})
+
+
 def show(number: str, start: str = "") -> str:
     """One table for every scale whose folder's name begins with `start`, as text."""
     header, make = TABLES[number]
-    folders = [f for f in table4.scales() if f.name.startswith(start)]
-    folders.sort(key=lambda f: SHAPED in f.name)  # what is no result comes last
-    folders += [f for f in table4.scales(store.runs_dir() / "rows") if f.name.startswith(start)]
-    if not folders:
+    folders = sorted(scales(records.ROWS), key=lambda f: SHAPED in f.name)  # no result comes last
+    folders += scales(store.runs_dir() / "rows")
+    texts = [
+        report.text_table(header, make(f), f"Table {number}: {heading(f)}")
+        for f in folders
+        if f.name.startswith(start)
+    ]
+    if not texts:
         raise InputError(
             f"--rows {start}: no records of such rows; run one with `twodints run --row NAME`."
         )
-    texts = [report.text_table(header, make(f), f"Table {number}: {heading(f)}") for f in folders]
     return "\n\n".join(texts)
 
 
@@ -149,8 +144,7 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         return report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records()))
     if name in report.BENCH_TABLES:
         header, make = report.BENCH_TABLES[name]
-        record = files.read_json(files.shipped("records") / f"bench-{name}.json")
-        return report.markdown(header, make(record))
+        return report.markdown(header, make(files.read_json(records.HOME / f"bench-{name}.json")))
     if name == "parameters":
         return report.text_table(report.PARAMETER_HEADER, report.parameter_rows())
     setup = begin("laptop", data, 2022)

@@ -50,43 +50,27 @@ class Drawn(loop.Joint):
         return self.drawn[epoch - 1]
 
 
-def draw(setup: Setup, samples) -> list[list]:
-    """Every batch of a training, drawn and augmented once instead of 99 times."""
-    recipe = Recipe.of(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
-    joint = loop.Joint(network(setup, codes(setup)[0]), samples, recipe, setup.seed)
-    return [list(joint.batches(joint.patches, e + 1)) for e in range(recipe.epochs)]
-
-
 def codes(setup: Setup) -> list[dict]:
     """All codes of the space."""
     return topology.every_code(setup.preset.num_blocks, setup.preset.num_depths)
 
 
-def spec(setup: Setup, code: dict) -> DerivedSpec:
-    """The network of a code in the sizes of the setup."""
-    return DerivedSpec(setup.preset.channel_mul, code)
-
-
-def network(setup: Setup, code: dict):
-    """A code's network, fresh from the seed, on the device."""
-    torch.manual_seed(setup.seed)
-    return networks.build(spec(setup, code)).to(predict.device())
-
-
 def table(setup: Setup) -> list[dict]:
     """Train every network once: its mean class Dice on the validation images, its size, seconds.
 
-    An interrupted table goes on with the next network.
+    Batches are drawn and augmented once instead of 99 times. An interrupted table goes on with the
+    next network.
     """
-    recipe = Recipe.of(setup.preset, setup.preset.derived_epochs, spec(setup, codes(setup)[0]))
     inputs = {"settings": vars(setup.preset), "data": setup.dataset.hash, "seed": setup.seed}
     kept = store.folder("tiny", inputs) / "networks.json"
     rows = files.read_json(kept) if kept.is_file() else []
+    specs = [DerivedSpec(setup.preset.channel_mul, code) for code in codes(setup)]
+    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, specs[0])
     samples, val = load_samples(setup.train()), load_samples(setup.val())
-    drawn = draw(setup, samples)
-    every = codes(setup)
-    for number, code in enumerate(every[len(rows) :], len(rows) + 1):
-        net, start = network(setup, code), time.perf_counter()
+    plain = loop.Joint(_fresh(setup, specs[0]), samples, recipe, setup.seed)
+    drawn = [list(plain.batches(plain.patches, e + 1)) for e in range(recipe.epochs)]
+    for number, spec in enumerate(specs[len(rows) :], len(rows) + 1):
+        net, start = _fresh(setup, spec), time.perf_counter()
         trainer = Drawn(net, samples, recipe, setup.seed, drawn)
         for epoch in range(1, recipe.epochs + 1):
             trainer.epoch(epoch)
@@ -95,12 +79,18 @@ def table(setup: Setup) -> list[dict]:
         seconds = time.perf_counter() - start
         rows.append(row | {"training_seconds": trained, "seconds": seconds})
         files.write_json(kept, rows)
-        if number % 10 == 0 or number == len(every):
-            log.info(f"network {number} of {len(every)}: Dice {dice:.3f}, {seconds:.1f} s")
+        if number % 10 == 0 or number == len(specs):
+            log.info(f"network {number} of {len(specs)}: Dice {dice:.3f}, {seconds:.1f} s")
     return rows
 
 
-def search_job(setup: Setup, plan) -> dict:
+def _fresh(setup, spec):
+    """A network, fresh from the seed, on the device."""
+    torch.manual_seed(setup.seed)
+    return networks.build(spec).to(predict.device())
+
+
+def search_job(setup: Setup, plan: search.Plan) -> dict:
     """Search the space; score all its networks with the weights of the supernet.
 
     `found` and `untouched` are the places in the table of what the searched alphas decode to and

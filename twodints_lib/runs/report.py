@@ -1,10 +1,8 @@
 """Tables: the paper's numbers beside ours, from records alone."""
 
-from pathlib import Path
 
-from twodints_lib import files
-from twodints_lib.data import images, labels
-from twodints_lib.runs import paper
+from twodints_lib.data import images
+from twodints_lib.runs import paper, records
 from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
 
@@ -73,10 +71,9 @@ def measure_cells(dataset) -> dict:
     return found
 
 
-def course_records(folder=None) -> list[dict]:
+def course_records() -> list[dict]:
     """The committed records of whole courses, records/course-*.json."""
-    folder = Path(folder or files.shipped("records"))
-    return [files.read_json(p) for p in sorted(folder.glob("course-*.json"))]
+    return list(records.load_records(records.HOME, "course-*.json").values())
 
 
 KEPT = (None, "3-class")  # records of before there were heads name none
