@@ -51,7 +51,7 @@ def test_another_preset_scales_all_rows_alike(tiny_folder):
 
 def test_a_batch_that_fits_the_memory_is_taken_and_written_down(tiny_folder):
     setup = table4.row_setup("dints-1-8", "paper", str(tiny_folder), 1, batch=2, max_steps=3)
-    recipe = recipes.recipe(setup.preset, 2000, SupernetSpec.of(setup.preset))
+    recipe = recipes.Recipe.of(setup.preset, 2000, SupernetSpec.of(setup.preset))
     assert (recipe.batch, recipe.max_steps) == (2, 3)
 
 
@@ -171,6 +171,14 @@ def test_only_a_paper_run_prepares_files(tiny_setup, tiny_folder, monkeypatch, t
     assert patches.cache_of(tiny_setup) is None
     folder = patches.cache_of(table4.row_setup("unet", "paper", str(tiny_folder), 1))
     assert folder.is_dir() and tmp_path in folder.parents
+
+
+def test_committed_records_of_drawn_images_are_found_again(tmp_path, monkeypatch):
+    """Their data's hash is what the same data have today, so `run --row` trains nothing anew."""
+    monkeypatch.setenv("TWODINTS_CACHE", str(tmp_path))
+    tree = open_data(challenge_tree.make_shaped(tmp_path / "neurips-shaped", 13))
+    found = [files.read_json(p) for p in records.ROWS.glob("paper-neurips-shaped*/*.json")]
+    assert {r["data_hash"] for r in found} == {tree.hash} and len(found) == 9
 
 
 @pytest.fixture(scope="module")

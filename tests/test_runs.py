@@ -9,7 +9,6 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import environment, report, settings
 from twodints_lib.runs.setup import begin
-from twodints_lib.space import topology
 from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.training import search
 from twodints_lib.training.replay import last_alphas
@@ -47,7 +46,7 @@ def test_a_rate_of_zero_freezes_the_alphas(tiny_setup):
     )
     setup = dataclasses.replace(tiny_setup, preset=preset)
     history = files.read_json(search.search_supernet(setup) / "history.json")["history"]
-    for found, start in zip(topology.last_alphas(history), search.untouched(setup), strict=True):
+    for found, start in zip(last_alphas(history), search.untouched(setup), strict=True):
         assert found == pytest.approx(start, abs=1e-4)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twodints_lib.data import manifest
+from twodints_lib.data.dataset import Dataset, Item
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.reproduction import results, study, tiny
@@ -156,8 +156,8 @@ def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folde
 def at(monkeypatch, data_hash="h"):
     """Jobs as on the simulated data, without them: four modalities, this hash."""
     kinds = ("brightfield", "fluorescence", "phase-contrast", "DIC")
-    items = [manifest.Item(k, k, "train", Path("i"), None) for k in kinds]
-    dataset = manifest.Dataset("simulated", Path(), tuple(items), data_hash)
+    items = [Item(k, k, "train", Path("i"), None) for k in kinds]
+    dataset = Dataset("simulated", Path(), tuple(items), data_hash)
     monkeypatch.setattr(
         study, "begin", lambda name, _, seed, **v: Setup(settings.load(name, **v), dataset, seed)
     )

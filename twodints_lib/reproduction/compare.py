@@ -16,6 +16,7 @@ from twodints_lib.runs.records import flat, image_scores
 from twodints_lib.scoring.statistics import Difference, paired_difference
 from twodints_lib.space import topology
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec, spec_of
+from twodints_lib.training.replay import last_alphas
 
 SCORES = {"Dice": "dice", "F1": "f1"}
 KEYS = ("preset", "seed", "data", "data_hash", "commit", "processes", "row")
@@ -53,7 +54,7 @@ def found_code(record: dict) -> dict | None:
     if isinstance(spec, DerivedSpec):
         return spec.code
     if isinstance(spec, SupernetSpec) and record["history"]:
-        return topology.decode(*topology.last_alphas(record["history"]), spec.names)
+        return topology.decode(*last_alphas(record["history"]), spec.names)
     return record.get("code")
 
 

@@ -164,7 +164,7 @@ def instance_job(setup: Setup, head: str, score: str, plan: Plan) -> dict:
     """Search with a head, take the code of the epoch best by dice or f1, retrain it as a ladder."""
     select = "dice" if head == "3-class" else "f1"
     found = search.search_supernet(setup, plan, head=head, select=select)
-    chosen = search.best_epoch(files.read_json(found / "history.json")["history"], score)
+    chosen = best_epoch(files.read_json(found / "history.json")["history"], score)
     code = topology.decode(np.array(chosen["alpha_a"]), np.array(chosen["alpha_c"]))
     record = trained(setup, code, "ladder")
     ladder = record["metrics"].pop("representations")

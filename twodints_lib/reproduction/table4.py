@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from twodints_lib import files, messages
-from twodints_lib.data.manifest import Item
+from twodints_lib.data.dataset import Item
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log

@@ -65,7 +65,7 @@ def table(setup: Setup) -> list[dict]:
     kept = store.folder("tiny", inputs) / "networks.json"
     rows = files.read_json(kept) if kept.is_file() else []
     specs = [DerivedSpec(setup.preset.channel_mul, code) for code in codes(setup)]
-    recipe = recipes.recipe(setup.preset, setup.preset.derived_epochs, specs[0])
+    recipe = Recipe.of(setup.preset, setup.preset.derived_epochs, specs[0])
     samples, val = load_samples(setup.train()), load_samples(setup.val())
     plain = loop.Joint(_fresh(setup, specs[0]), samples, recipe, setup.seed)
     drawn = [list(plain.batches(plain.patches, e + 1)) for e in range(recipe.epochs)]

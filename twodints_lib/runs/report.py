@@ -1,9 +1,6 @@
 """Tables: the paper's numbers beside ours, from records alone."""
 
-
-from twodints_lib.data import images
 from twodints_lib.runs import paper, records
-from twodints_lib.space import networks
 from twodints_lib.space.specs import spec_of
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
@@ -24,6 +21,8 @@ PRESET_HEADER = ("preset", "data", "minutes", "peak memory", "derived network: F
 
 def parameter_rows() -> list[tuple]:
     """Our parameter counts beside those of Table 3: (row, ours, paper, equal)."""
+    from twodints_lib.space import networks
+
     rows = []
     for row in paper.COUNTED:
         ours = networks.count_parameters(networks.build(row.spec))
@@ -64,6 +63,8 @@ def cell_rows(statistics: dict) -> list[tuple]:
 
 def measure_cells(dataset) -> dict:
     """{modality: labels.cell_statistics} over every labelled image of a data set."""
+    from twodints_lib.data import images, labels
+
     found = {}
     for modality in dataset.modalities:
         own = [i for i in dataset.items if i.modality == modality and i.label is not None]

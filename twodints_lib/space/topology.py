@@ -258,9 +258,3 @@ def every_code(num_blocks: int, num_depths: int, operation: int = 1, names=opera
         longer = ([*rows, row] for rows in found for row in members)
         found = [rows for rows in longer if is_feasible({"paths": rows[-2:]})]
     return [as_code(rows, np.full(np.shape(rows), operation), names) for rows in found]
-
-
-def last_alphas(history: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """The alphas at the end of a search."""
-    row = [row for row in history if "alpha_a" in row][-1]
-    return np.array(row["alpha_a"]), np.array(row["alpha_c"])

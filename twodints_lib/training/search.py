@@ -177,13 +177,7 @@ def untouched(setup: Setup, names=TWO) -> tuple[np.ndarray, np.ndarray]:
     return alphas(networks.build(SupernetSpec.of(setup.preset, names)))
 
 
-def best_epoch(history: list[dict], score: str) -> dict:
-    """The row of a search's history, alphas in it, whose validation was best by dice or f1."""
-    rows = [row for row in history if "alpha_a" in row and row[score] is not None]
-    return max(rows, key=lambda row: row[score])
-
-
-def found_code(folder) -> dict:
+def found_code(folder: Path) -> dict:
     """The code decoded from the alphas of a searched supernet's best weights."""
     net, _ = predict.load_network(folder)
     return topology.decode(*alphas(net), net.names)
