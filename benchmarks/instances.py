@@ -20,7 +20,7 @@ import tifffile
 from measuring import high_water, measure
 
 from twodints_lib import files
-from twodints_lib.inference import predict, tiles
+from twodints_lib.inference import predict, segment, tiles
 from twodints_lib.reproduction import challenge_tree
 from twodints_lib.runs import environment
 from twodints_lib.scoring import folders, scores
@@ -184,7 +184,7 @@ def _large_step(step, model, size, image, truth, found):
         tifffile.imwrite(f"{truth}/slide_label.tiff", labels, compression="zlib")
         told = {"cells": int(labels.max())}
     elif step == "segment":
-        predict.segment_files([image], found, model)
+        segment.segment_files([image], found, model)
         told = {}
     else:
         result = folders.evaluate(found, truth, scores.SCRIPT)
@@ -206,7 +206,7 @@ def one_image(folder=None, repeats: int = 5) -> dict:
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        predict.segment(net, image, patch, spec.head)
+        segment.segment_image(net, image, patch, spec.head)
         times.append(time.perf_counter() - start)
     return {"seconds": float(np.median(times)), "network": Path(folder).name if folder else "fresh"}
 

@@ -11,6 +11,9 @@ from twodints_lib import cli, files
 from twodints_lib.data import images
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
+from twodints_lib.runs import pretrained
+from twodints_lib.space import networks
+from twodints_lib.space.specs import UNetSpec
 from twodints_lib.targets import classes
 from twodints_lib.training import search
 
@@ -69,7 +72,8 @@ def inputs(tmp_path):
 
 def test_segment_writes_a_label_file_for_each_image(trained, inputs, tmp_path, capsys):
     out = tmp_path / "out"
-    assert cli.main(["segment", str(inputs), "-o", str(out)]) == 0
+    command = ["segment", str(inputs), "-o", str(out), "--model", str(trained)]
+    assert cli.main(command) == 0
     shapes = {"grey": (40, 50), "colour": (33, 47), "stack": (3, 40, 40)}
     assert sorted(p.name for p in out.iterdir()) == sorted(f"{n}_label.tiff" for n in shapes)
     for name, shape in shapes.items():
@@ -83,11 +87,40 @@ def test_segment_writes_a_label_file_for_each_image(trained, inputs, tmp_path, c
     np.testing.assert_array_equal(tifffile.imread(out / "grey_label.tiff"), wanted)
 
 
-def test_the_best_run_is_the_highest_f1_and_no_smoke_run(own_runs):
-    for name, f1, real in (("a", 0.9, False), ("b", 0.3, True), ("c", 0.5, True)):
-        record = {"is_result": real, "metrics": {"mean_f1": f1}}
-        files.write_json(own_runs / "store" / name / "record.json", record)
-    assert predict.best_run().name == "c"
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """An empty shelf of shipped networks."""
+    monkeypatch.setattr(pretrained, "HOME", tmp_path / "pretrained")
+    return tmp_path / "pretrained"
+
+
+def test_the_default_is_the_best_shipped_network_on_one_data_set(own_runs, shelf):
+    own = {"is_result": True, "metrics": {"mean_f1": 0.99}, "data": "micro4"}
+    files.write_json(own_runs / "store" / "a-run-of-ones-own" / "record.json", own)
+    with pytest.raises(InputError, match="--model"):
+        pretrained.best()
+    for name, data, f1 in (("drawn", "simulated", 0.9), ("a", "micro4", 0.6), ("b", "micro4", 0.5)):
+        ways = {"flow": {"modality_mean_f1": f1 - 0.3}, "flow, tuned": {"modality_mean_f1": f1}}
+        told = {"data": data, "representation": "flow", "metrics": {"representations": ways}}
+        files.write_json(shelf / name / "record.json", told)
+    told = {"data": "micro4", "metrics": {"modality_mean_f1": 0.55}}  # of three classes
+    files.write_json(shelf / "c" / "record.json", told)
+    assert pretrained.best() == "a"
+
+
+def test_a_fresh_clone_segments_and_says_with_which_network(trained, inputs, tmp_path, capsys):
+    """Whatever was trained here, the default stays the best network of the project."""
+    record = files.read_json(trained / "record.json")
+    better = record["metrics"] | {"mean_f1": 1.0, "modality_mean_f1": 1.0}
+    files.write_json(trained / "record.json", record | {"is_result": True, "metrics": better})
+    out, wanted = tmp_path / "out", pretrained.best()
+    assert cli.main(["segment", str(inputs / "grey.png"), "-o", str(out)]) == 0
+    assert f"network: {wanted}, the best shipped one" in capsys.readouterr().out
+    named = tmp_path / "named"
+    command = ["segment", str(inputs / "grey.png"), "-o", str(named), "--model", wanted]
+    assert cli.main(command) == 0
+    found = [tifffile.imread(folder / "grey_label.tiff") for folder in (out, named)]
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize(
@@ -119,12 +152,29 @@ def test_bad_input_is_named_and_nothing_is_written(trained, inputs, tmp_path, sp
     assert left == (["stack_label.tiff"] if spoil == "exists" else [])
 
 
-def test_without_a_trained_network_segment_says_how_to_get_one(own_runs, inputs, tmp_path, capsys):
-    assert cli.main(["segment", str(inputs), "-o", str(tmp_path / "out")]) == 2
-    assert "make course" in capsys.readouterr().err
-
-
-def test_a_broken_record_is_named(tmp_path):
-    (tmp_path / "record.json").write_text("{")
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"parameters": {"spec": {"kind": "unet", "width": 3}}}']
+)
+def test_a_broken_record_is_named(tmp_path, text):
+    (tmp_path / "record.json").write_text(text)
     with pytest.raises(InputError, match="record.json"):
         predict.load_network(tmp_path)
+
+
+@pytest.mark.parametrize("spoil", ["missing", "empty", "cut", "no weights", "another", "nan"])
+def test_broken_weights_are_named_in_one_sentence(trained, spoil):
+    path = trained / "best.pt"
+    weights, whole = torch.load(path), path.read_bytes()
+    path.unlink()
+    if spoil in ("empty", "cut"):
+        path.write_bytes(whole[: len(whole) // 2 if spoil == "cut" else 0])
+    elif spoil == "no weights":
+        torch.save([1, 2], path)
+    elif spoil == "another":
+        torch.save(networks.build(UNetSpec()).state_dict(), path)
+    elif spoil == "nan":
+        first = next(name for name, w in weights.items() if w.is_floating_point())
+        torch.save(weights | {first: weights[first] * float("nan")}, path)
+    with pytest.raises(InputError, match=r"best\.pt") as error:
+        predict.load_network(trained)
+    assert "\n" not in str(error.value) and "train again" in str(error.value)

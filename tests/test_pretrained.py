@@ -6,6 +6,7 @@ import torch
 from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
+from twodints_lib.inference.segment import segment_image
 from twodints_lib.runs import pretrained, report
 from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import loop
@@ -69,7 +70,7 @@ def test_every_shipped_network_loads_and_finds_cells(name):
     assert record["is_result"] and record["data"] in ("micro4", "simulated")
     image, labels = optics.simulate("fluorescence", 3, (128, 128))
     head = record["parameters"]["spec"]["head"]
-    found = predict.segment(net, image, record["parameters"]["recipe"]["patch"], head)
+    found = segment_image(net, image, record["parameters"]["recipe"]["patch"], head)
     assert found.shape == labels.shape == images.normalise(image).shape[1:] and found.max() > 0
 
 

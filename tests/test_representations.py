@@ -12,7 +12,7 @@ from twodints_lib import cli, files
 from twodints_lib.data import labels as label_images
 from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
-from twodints_lib.inference import predict
+from twodints_lib.inference import predict, segment
 from twodints_lib.scoring import ceiling, scores
 from twodints_lib.space import networks, topology
 from twodints_lib.space.specs import DerivedSpec, SegResNetSpec, SupernetSpec, UNetSpec
@@ -167,14 +167,14 @@ def test_every_network_takes_every_head_and_cells_come_out(head, tiny_setup, tmp
     draws = HEADS[head].draws_classes
     assert all((r["dice"] is not None) == draws for r in record["metrics"]["per_image"])
     image = next(item.image for item in tiny_setup.val())
-    (out,) = predict.segment_files([image], tmp_path / "out", folder)
+    (out,) = segment.segment_files([image], tmp_path / "out", folder)
     assert tifffile.imread(out).shape == (96, 96)
 
 
 def test_segment_grows_cells_back_where_asked(tiny_setup, tmp_path, monkeypatch):
     labels = grid(9, 4)
     maps = classes.encode_three_class(labels)
-    monkeypatch.setattr(predict, "probabilities", lambda *_: maps)
+    monkeypatch.setattr(segment, "probabilities", lambda *_: maps)
     code = topology.known_shape("unet", 2, 2)
     folder = search.train_code(tiny_setup, code)
     image = next(item.image for item in tiny_setup.val())

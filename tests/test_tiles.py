@@ -7,6 +7,7 @@ from monai.inferers import sliding_window_inference
 from skimage.draw import ellipse
 
 from twodints_lib.inference import predict, tiles
+from twodints_lib.inference.segment import segment_image
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.targets import classes, heads
@@ -80,10 +81,10 @@ def test_segment_switches_to_tiles_and_changes_nothing(monkeypatch, said):
     torch.manual_seed(1)
     net = networks.build(UNetSpec())
     image = (np.random.default_rng(4).random((300, 260)) * 255).astype(np.uint8)
-    whole = predict.segment(net, image, 64)
+    whole = segment_image(net, image, 64)
     monkeypatch.setattr(tiles, "WHOLE", 100)
     monkeypatch.setattr(tiles, "TILE", 128)
-    assert same_partition(whole, predict.segment(net, image, 64))
+    assert same_partition(whole, segment_image(net, image, 64))
     assert any("rows" in text for text in said)
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from twodints_lib.inference import predict, thresholds
+from twodints_lib.inference import segment, thresholds
 from twodints_lib.targets import heads
 
 GRID = {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1)}
@@ -74,7 +74,7 @@ def test_the_best_representation_goes_with_its_network():
     maps[3:5] = 0  # whoever decodes the distance finds nothing
     maps[3] = labels > 0
     record = {"parameters": {"spec": {"kind": "unet", "head": "ladder"}}} | found
-    assert predict.decoder_of(record)(maps).max() == 2
+    assert segment.decoder_of(record)(maps).max() == 2
     assert (
-        predict.decoder_of(record | {"representation": "distance", "decoder": {}})(maps).max() < 2
+        segment.decoder_of(record | {"representation": "distance", "decoder": {}})(maps).max() < 2
     )

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("images", nargs="+", help="image files or folders of them")
     segment.add_argument("-o", "--out", required=True, help="folder for <name>_label.tiff")
     segment.add_argument(
-        "--model", help="a run's folder or a pretrained network (default: the best trained one)"
+        "--model", help="a run's folder or a pretrained network (default: the best shipped one)"
     )
     segment.add_argument(
         "--grow", action="store_true", help="give cells back the rim that the official recipe cuts"
@@ -202,7 +202,7 @@ def _data_make(args):
 
 
 def _segment(args):
-    from twodints_lib.inference.predict import segment_files
+    from twodints_lib.inference.segment import segment_files
 
     segment_files(args.images, args.out, args.model, args.grow, args.flips)
 

@@ -1,0 +1,113 @@
+"""From images to labels: one image of any size, and the files that `twodints segment` writes."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from twodints_lib.data.images import IMAGE_SUFFIXES, read_pages, scaled, to_8_bit
+from twodints_lib.errors import InputError
+from twodints_lib.files import whole_file
+from twodints_lib.inference import tiles
+from twodints_lib.inference.predict import OVERLAP, load_network, probabilities
+from twodints_lib.messages import log
+from twodints_lib.runs import pretrained
+from twodints_lib.space.specs import spec_of
+from twodints_lib.targets.classes import decode_grown
+from twodints_lib.targets.heads import HEADS
+
+
+def segment_image(
+    net, image: np.ndarray, patch: int, head: str = "3-class",
+    decode: Callable | None = None, flips: bool = False,
+) -> np.ndarray:  # fmt: skip
+    """Instance labels (H, W) int32 of an image as read, (H, W) or (H, W, C), of any size.
+
+    `decode(maps)` replaces the head's own. Up to tiles.WHOLE pixels in one piece; a larger image
+    in bands and tiles, with the same cells and with memory for a tile.
+    """
+    decode = decode or HEADS[head].decode
+    stack = to_8_bit(image)  # (3, H, W)
+    low, high = stack.min(), stack.max()
+    height, width = stack.shape[1:]
+    if height * width <= tiles.WHOLE:
+        return decode(probabilities(net, scaled(stack, low, high), patch, head, flips))
+    maps = tiles.maps_on_disk(
+        lambda rows: probabilities(net, rows, patch, head, flips),
+        lambda first, last: scaled(stack[:, first:last], low, high),
+        (height, width), patch, OVERLAP, HEADS[head].channels,
+    )  # fmt: skip
+    return tiles.decode(maps, decode)
+
+
+def segment_files(
+    paths: Iterable[Path], out: Path, model: Path | str | None = None,
+    grow: bool = False, flips: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Write <name>_label.tiff for each image: instance ids, one label page an image page.
+
+    `model`: a run's folder or a pretrained network's name; by default the best network that comes
+    with the project. `grow`: each cell of a 3-class network gets back the rim that the challenge's
+    recipe leaves out. `flips`: mirror images are averaged, four times slower. Thresholds are those
+    stored with the network. Every input is read before anything is written; nothing is overwritten.
+    """
+    sources = list_images(paths)
+    targets = _new_files(Path(out), sources)
+    for path in sources:
+        read_pages(path)
+    net, record = load_network(model or pretrained.best())
+    name = pretrained.folder(model).name if model else f"{pretrained.best()}, the best shipped one"
+    log.info(f"network: {name}" + " (a smoke run: no result)" * (not record["is_result"]))
+    spec, patch = spec_of(record["parameters"]["spec"]), record["parameters"]["recipe"]["patch"]
+    spec.check_patch(patch)
+    if grow and spec.head != "3-class":
+        raise InputError(
+            f"--grow: cells of {name} ({spec.head} head) have their rim already; leave it out."
+        )
+    decode = decode_grown if grow else decoder_of(record)
+    for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):
+        pages = [segment_image(net, p, patch, spec.head, decode, flips) for p in read_pages(path)]
+        stack = pages[0] if len(pages) == 1 else np.stack(pages)
+        stack = stack.astype(np.uint16 if stack.max() < 2**16 else np.uint32)
+        with whole_file(target) as made:
+            tifffile.imwrite(made, stack, compression="zlib", photometric="minisblack")
+        log.info(f"{i}/{len(sources)} {target.name}: {sum(int(p.max()) for p in pages)} cells")
+    return targets
+
+
+def _new_files(out: Path, sources: list[Path]) -> list[Path]:
+    """Where the labels of each image go; InputError where something lies there already."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give a folder for the labels.")
+    targets = [out / f"{p.stem}_label.tiff" for p in sources]
+    for target in targets:
+        if target.exists():
+            raise InputError(f"{target}: exists already; move it away or choose another folder.")
+        if targets.count(target) > 1:
+            raise InputError(f"{target.name}: two images would write it; rename one of them.")
+    return targets
+
+
+def decoder_of(record: dict) -> Callable[[np.ndarray], np.ndarray]:
+    """From a network's maps to cells, by the representation and thresholds stored with it."""
+    head = HEADS[spec_of(record["parameters"]["spec"]).head]
+    decoder = head.decoders[record.get("representation", head.own)]
+    return partial(decoder, **record.get("decoder", {}))
+
+
+def list_images(paths: Iterable[Path]) -> list[Path]:
+    """Image files, with every folder replaced by the images in it."""
+    found = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES)
+            if not inside:
+                raise InputError(f"{path}: holds no images; give image files or their folder.")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"{path}: no such image or folder; check the path.")
+    return found
