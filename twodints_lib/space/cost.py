@@ -4,12 +4,13 @@ import time
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from twodints_lib.space import networks, objective, operations, topology
 
 
-def multiply_accumulates(net, patch: int) -> int:
+def multiply_accumulates(net: nn.Module, patch: int) -> int:
     """Multiply-accumulates of one image (3, patch, patch), forward."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -17,7 +18,7 @@ def multiply_accumulates(net, patch: int) -> int:
     return counter.get_total_flops() // 2
 
 
-def activation_bytes(net, patch: int, batch: int = 1) -> int:
+def activation_bytes(net: nn.Module, patch: int, batch: int = 1) -> int:
     """Bytes that autograd keeps of one forward pass, counted once each, weights left out."""
     weights = {p.untyped_storage().data_ptr() for p in net.parameters()}
     kept = {}
@@ -46,7 +47,7 @@ def estimated_bytes(code: dict, channel_mul: float, patch: int, batch: int = 1) 
     return float(4 * values * batch * int(32 * channel_mul) * patch**2)
 
 
-def seconds_per_image(net, patch: int, repeats: int = 5) -> float:
+def seconds_per_image(net: nn.Module, patch: int, repeats: int = 5) -> float:
     """Median time of a forward pass of one image on the network's device, after a warm-up."""
     image, found = _image(net, 1, patch), []
     net.eval()
@@ -63,7 +64,7 @@ def seconds_per_image(net, patch: int, repeats: int = 5) -> float:
 HEADER = ("network", "parameters", "MACs", "activations", "ms an image")
 
 
-def row(name: str, net, patch: int) -> tuple:
+def row(name: str, net: nn.Module, patch: int) -> tuple[str, ...]:
     """One network under HEADER, for one image of patch x patch."""
     return (
         name,

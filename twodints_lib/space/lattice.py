@@ -44,7 +44,7 @@ class Edge(nn.Module):
             self.conv_2 = _conv(c_in, c_out - c_out // 2, 1)
         self.operations = nn.ModuleDict({name: OPERATIONS[name].build(c_out) for name in names})
 
-    def resample(self, x, rectified):
+    def resample(self, x, rectified) -> torch.Tensor:
         """The node's features at the resolution where the edge ends."""
         if self.end < self.start:
             return instance_norm(self.conv(F.relu_(_resize(x, 2))))
@@ -57,7 +57,7 @@ class Edge(nn.Module):
             return instance_norm(F.conv2d(rectified, torch.cat(kernels), stride=2))
         return x
 
-    def forward(self, x, rectified, keep):
+    def forward(self, x, rectified, keep) -> tuple[dict, dict]:
         """The kept operations' results by index: ({not yet normalised}, {as they are})."""
         x = self.resample(x, rectified)
         if self.end != self.start:
@@ -78,7 +78,7 @@ class Edge(nn.Module):
 class Block(nn.ModuleDict):
     """The edges between two columns of nodes, by path number."""
 
-    def forward(self, nodes, weight, keep):
+    def forward(self, nodes: list, weight, keep) -> list[torch.Tensor | None]:
         """`nodes`: one (B, C, H, W) or None a resolution; `weight` (P, O) or None: all ones."""
         rectified = [None if x is None else F.relu(x) for x in nodes]
         terms = [([], []) for _ in nodes]  # of each node produced: [(path, operation, features)]
@@ -111,7 +111,8 @@ class Stem(nn.Module):
         self.conv = _conv(3, channels[depth], 3)
         self.strided = _conv(channels[depth], channels[depth + 1], 3, 2) if downsample else None
 
-    def forward(self, image):
+    def forward(self, image) -> torch.Tensor:
+        """(B, 3, H, W) to the features of this stem's node."""
         x = image if self.factor == 1 else _resize(image, self.factor)
         x = instance_norm(self.conv(x))
         return x if self.strided is None else instance_norm(self.strided(F.relu(x)))
@@ -126,7 +127,8 @@ class Merge(nn.Module):
         above = channels[depth] if downsample else channels[max(depth - 1, 0)]
         self.conv = _conv(channels[depth + downsample], above, 3)
 
-    def forward(self, x):
+    def forward(self, x) -> torch.Tensor:
+        """The features of a node to those of the next finer one."""
         x = instance_norm(self.conv(F.relu(x)))
         return _resize(x, 2) if self.enlarge else x
 
@@ -170,7 +172,7 @@ class Lattice(nn.Module):
         self.final = _conv(channels[0], channels[0], 3)
         self.head = nn.Conv2d(channels[0], out_channels, 1)
 
-    def forward(self, image, weights=None, keep=None):
+    def forward(self, image, weights=None, keep=None) -> torch.Tensor:
         """Logits with edge and operation weights (blocks, P, O), a supernet's; None: all ones.
 
         `keep`, a boolean array of the same shape, names the operations to evaluate; the others
@@ -246,7 +248,7 @@ class Supernet(Lattice):
         """
         self.keep = None if code is None else self.mask(code)
 
-    def forward(self, image):
+    def forward(self, image) -> torch.Tensor:
         """Logits of the weighed sum of all networks of the space, or of the one kept."""
         weight = self.log_mixture()
         if self.keep is not None:

@@ -22,17 +22,17 @@ def _fast(x) -> bool:
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not traced
 
 
-def layout(x):
+def layout(x: torch.Tensor) -> torch.Tensor:
     """The memory order in which the network is fastest on this device; values do not change."""
     return x.contiguous(memory_format=LAST) if _fast(x) else x
 
 
-def instance_norm(x):
+def instance_norm(x: torch.Tensor) -> torch.Tensor:
     """Each channel of each image to mean 0 and variance 1 (no affine weights); (B, C, H, W)."""
     return _Mix.apply(None, 1, x) if _fast(x) else F.instance_norm(x)
 
 
-def mix(raw, plain, weight=None):
+def mix(raw: list, plain: list, weight=None) -> torch.Tensor:
     """Sum of weight * instance_norm(raw) and weight * plain terms, each (B, C, H, W).
 
     `weight`: len(raw) + len(plain) scalars, in that order; None: all ones.

@@ -46,18 +46,18 @@ def derived_network(code: dict, channel_mul: float, downsample: bool = False) ->
     return build(DerivedSpec(channel_mul, code, downsample))
 
 
-def arch_parameters(net) -> list[nn.Parameter]:
+def arch_parameters(net: nn.Module) -> list[nn.Parameter]:
     """A supernet's architecture parameters: path logits, operation logits; else nothing."""
     return [net.log_alpha_a, net.log_alpha_c] if isinstance(net, Supernet) else []
 
 
-def weight_parameters(net) -> list[nn.Parameter]:
+def weight_parameters(net: nn.Module) -> list[nn.Parameter]:
     """All the other parameters (MONAI's DiNTS.weight_parameters returns the alphas among them)."""
     alphas = {id(p) for p in arch_parameters(net)}
     return [p for p in net.parameters() if id(p) not in alphas]
 
 
-def count_parameters(net) -> int:
+def count_parameters(net: nn.Module) -> int:
     """Every parameter, architecture parameters included, as Table 3 counts."""
     return sum(p.numel() for p in net.parameters())
 

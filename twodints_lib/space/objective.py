@@ -14,6 +14,7 @@ import torch
 
 from twodints_lib.errors import InputError
 from twodints_lib.space import topology
+from twodints_lib.space.lattice import Supernet
 from twodints_lib.space.operations import OPERATIONS
 
 SCALINGS = ("monai", "normalised")
@@ -31,24 +32,24 @@ def _patterns(num_depths, dtype, device):
     return tuple(torch.as_tensor(a, **where) for a in arrays)
 
 
-def subset_probabilities(log_alpha_a):
+def subset_probabilities(log_alpha_a: torch.Tensor) -> torch.Tensor:
     """Probability of every non-empty path subset of every block, (B, N); MONAI get_prob_a."""
     depths = topology.depths_of(log_alpha_a)
     members, _, _ = _patterns(depths, log_alpha_a.dtype, log_alpha_a.device)
     return (log_alpha_a @ members.T).softmax(-1)
 
 
-def path_entropy(probability):
+def path_entropy(probability: torch.Tensor) -> torch.Tensor:
     """Mean of -p log p over blocks and path subsets (MONAI's entropy_alpha_a)."""
     return -(probability * (probability + EPS).log()).mean()
 
 
-def operation_entropy(log_alpha_c):
+def operation_entropy(log_alpha_c: torch.Tensor) -> torch.Tensor:
     """Mean of -p log p over blocks, paths and operations (MONAI's entropy_alpha_c)."""
     return -(log_alpha_c.softmax(-1) * log_alpha_c.log_softmax(-1)).mean()
 
 
-def topology_loss(probability):
+def topology_loss(probability: torch.Tensor) -> torch.Tensor:
     """How ill the nodes that a block produces fit those that the next consumes.
 
     Cross-entropy of each node pattern's probabilities, summed over patterns and neighbouring
@@ -80,7 +81,7 @@ def _memory_on(num_depths, names, dtype, device):
     return tuple(torch.as_tensor(a, dtype=dtype, device=device) for a in found)
 
 
-def memory_fraction(net):
+def memory_fraction(net: Supernet) -> torch.Tensor:
     """Expected activation memory over that of all paths on, 0 to 1 (MONAI get_ram_cost_usage)."""
     alphas = net.log_alpha_c
     cost, size = _memory_on(net.num_depths, net.names, alphas.dtype, alphas.device)
@@ -88,13 +89,15 @@ def memory_fraction(net):
     return (net.path_probabilities() * mean).sum() / mean.sum()
 
 
-def memory_loss(net, budget: float, ceiling: bool):
+def memory_loss(net: Supernet, budget: float, ceiling: bool) -> torch.Tensor:
     """MONAI's distance to a target, |budget - memory|, or a true ceiling: 0 below the budget."""
     excess = memory_fraction(net) - budget
     return excess.clamp_min(0) if ceiling else excess.abs()
 
 
-def terms(net, scaling: str = "monai", budget: float = 0.8, ceiling: bool = False) -> dict:
+def terms(
+    net: Supernet, scaling: str = "monai", budget: float = 0.8, ceiling: bool = False
+) -> dict[str, torch.Tensor]:
     """The weighted terms of the objective by name, differentiable; the search adds their sum."""
     if scaling not in SCALINGS:
         raise InputError(f"scaling={scaling!r} is not known; take one of {', '.join(SCALINGS)}.")
@@ -118,7 +121,7 @@ def _plain_terms(log_alpha_a, log_alpha_c):
     }
 
 
-def gradient_shares(net, losses: dict) -> dict:
+def gradient_shares(net: Supernet, losses: dict) -> dict[str, list[float]]:
     """Share of each loss in the summed absolute gradient of the alphas, (paths, operations).
 
     `losses`: scalars by name, differentiable in the alphas. Shares of each pair sum to 1.

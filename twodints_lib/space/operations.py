@@ -26,7 +26,7 @@ class Operation(NamedTuple):
 def convolution(kernel: int, depthwise: bool = False) -> Operation:
     """A square convolution that keeps the size, over all channels or one channel at a time."""
 
-    def build(channels):
+    def build(channels: int):
         from torch import nn  # here: what reads codes alone needs no torch
 
         groups = channels if depthwise else 1

@@ -24,7 +24,7 @@ def path_ends(num_depths: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def subsets(num_depths: int):
+def subsets(num_depths: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All non-empty path subsets of one block and the node patterns they consume and produce.
 
     A node pattern is a bit mask over resolutions. Returns (N, P) bool, (N,) int, (N,) int with
@@ -91,14 +91,13 @@ def k_best(log_alpha_a, k: int = 1) -> tuple[list[np.ndarray], np.ndarray]:
         total = best[consumed] + cost[:, None]  # (N, ways kept, 2)
         kept, width = total.shape[1], min(k, total.shape[0] * total.shape[1])
         flat = total.reshape(-1, 2)
-        order = np.lexsort((flat[:, 1], flat[:, 0], np.repeat(produced, kept)))
-        sizes = np.bincount(produced, minlength=patterns) * kept
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        best = np.full((patterns, width, 2), np.inf)
-        choice = np.full((patterns, width), -1)
-        for pattern in range(1, patterns):
-            some = order[starts[pattern] : starts[pattern] + min(width, sizes[pattern])]
-            best[pattern, : len(some)], choice[pattern, : len(some)] = flat[some], some
+        owner = np.repeat(produced, kept)
+        order = np.lexsort((flat[:, 1], flat[:, 0], owner))
+        owner = owner[order]
+        rank = np.arange(len(order)) - np.searchsorted(owner, owner)  # within its pattern
+        owner, order, rank = (x[rank < width] for x in (owner, order, rank))
+        best, choice = np.full((patterns, width, 2), np.inf), np.full((patterns, width), -1)
+        best[owner, rank], choice[owner, rank] = flat[order], order
         ways.append((choice, kept))
     flat = best.reshape(-1, 2)
     ends = np.lexsort((flat[:, 1], flat[:, 0]))[:k]
@@ -240,17 +239,14 @@ def is_feasible(code) -> bool:
 def count_topologies(num_blocks: int, num_depths: int = 4) -> int:
     """How many feasible path codes there are, exactly (operations not counted)."""
     _, consumed, produced = subsets(num_depths)
-    ways = dict.fromkeys(range(1, 2**num_depths), 1)  # to arrive at a node pattern
-    steps, times = np.unique(np.stack([consumed, produced], 1), axis=0, return_counts=True)
-    for _ in range(num_blocks):
-        arrived = dict.fromkeys(ways, 0)
-        for (a, b), n in zip(steps.tolist(), times.tolist(), strict=True):
-            arrived[b] += ways[a] * n
-        ways = arrived
-    return sum(ways.values())
+    steps = np.zeros((2**num_depths,) * 2, object)  # of Python's integers, which do not overflow
+    np.add.at(steps, (consumed, produced), 1)
+    return int(np.linalg.matrix_power(steps, num_blocks).sum())
 
 
-def every_code(num_blocks: int, num_depths: int, operation: int = 1, names=operations.TWO):
+def every_code(
+    num_blocks: int, num_depths: int, operation: int = 1, names=operations.TWO
+) -> list[dict]:
     """All feasible codes of a tiny space, with one operation on every path."""
     members, _, _ = subsets(num_depths)
     found = [[row] for row in members]

@@ -8,13 +8,17 @@ and alphas in turn and sampled paths leave parameters without gradient, which th
 import atexit
 import importlib
 import os
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import distributed
 
+T = TypeVar("T")
 
-def start():
+
+def start() -> None:
     """Join the other processes where a launcher has started some (its WORLD_SIZE says so)."""
     if int(os.environ.get("WORLD_SIZE", 1)) < 2 or distributed.is_initialized():
         return
@@ -38,7 +42,7 @@ def size() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def share(items) -> list:
+def share(items: list) -> list:
     """This process's part of a list; `gather` puts the parts together again."""
     return list(items[rank() :: size()])
 
@@ -61,7 +65,7 @@ def weight(whole: int) -> float:
     return len(range(rank(), whole, size())) * size() / whole
 
 
-def average_gradients(parameters):
+def average_gradients(parameters: Iterable) -> None:
     """The mean over processes in place of each parameter's own gradient."""
     grads = [p.grad for p in parameters if p.grad is not None]
     if size() == 1 or not grads:
@@ -73,7 +77,7 @@ def average_gradients(parameters):
         grad.copy_(part.view_as(grad))
 
 
-def mean(values, device=None) -> list[float]:
+def mean(values: list[float], device=None) -> list[float]:
     """Means over processes of a list of numbers."""
     if size() == 1:
         return list(values)
@@ -82,7 +86,7 @@ def mean(values, device=None) -> list[float]:
     return (found / size()).tolist()
 
 
-def agree(value):
+def agree(value: T) -> T:
     """What process 0 says; the others wait for it."""
     if size() == 1:
         return value

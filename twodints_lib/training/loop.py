@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 from monai.losses import DiceCELoss
+from torch.utils.data import DataLoader
 
 from twodints_lib.errors import InputError
 from twodints_lib.files import read_json, whole_file, write_json
@@ -67,7 +68,7 @@ class Joint:
         groups = [g | {"lr": getattr(self.recipe, g["rate"])} for g in groups if g["params"]]
         return [torch.optim.AdamW(groups)]
 
-    def batches(self, patches: Patches, epoch: int, count: int | None = None):
+    def batches(self, patches: Patches, epoch: int, count: int | None = None) -> DataLoader:
         """Batches of one patch an image, in an order that (seed, epoch) alone decide; `count` of
         them, from the first again after the last. Of several processes each takes its share of
         every batch, and where there is none, a first image that will count nothing."""

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from twodints_lib import fingerprint
 from twodints_lib.data.images import read_pair, scaled, to_8_bit
+from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
 from twodints_lib.files import cache_dir, whole_file
 from twodints_lib.runs.setup import Setup
@@ -41,7 +42,9 @@ class Sample:
         return torch.from_numpy(scaled(self.stack.numpy(), *self.span))
 
 
-def load_samples(items, head: str = "3-class", folder: Path | None = None) -> list[Sample]:
+def load_samples(
+    items: list[Item], head: str = "3-class", folder: Path | None = None
+) -> list[Sample]:
     """Read, normalise and encode manifest items; in memory, or prepared once in a folder's files.
 
     For another head than 3-class its maps are drawn, once.
