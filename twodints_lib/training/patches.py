@@ -12,8 +12,8 @@ from monai.data import get_track_meta, set_track_meta
 from torch.utils.data import DataLoader, Dataset
 
 from twodints_lib import fingerprint
+from twodints_lib.data.dataset import Item
 from twodints_lib.data.images import read_pair, scaled, to_8_bit
-from twodints_lib.data.manifest import Item
 from twodints_lib.errors import InputError
 from twodints_lib.files import cache_dir, whole_file
 from twodints_lib.runs.setup import Setup
