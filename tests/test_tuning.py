@@ -11,38 +11,54 @@ from twodints_lib.targets import heads
 GRID = {"foreground": (0.5, 0.4, 0.6), "h": (0.2, 0.1)}
 
 
-def planted(monkeypatch, table):
-    """Tried decodes whose F1 the test says: table(image, setting)."""
-    samples = [SimpleNamespace(modality="a", labels=i) for i in range(4)]
-    monkeypatch.setattr(thresholds, "score", lambda i, setting, rules: {"f1": table(i, setting)})
-    return thresholds.Tried(list(range(4)), samples, lambda m, **setting: setting)
+ALIKE = np.array(["a"] * 4)
+EVERY = np.ones(4, bool)
 
 
-def test_the_best_setting_is_found_and_the_defaults_win_ties(monkeypatch):
-    tried = planted(monkeypatch, lambda i, s: 0.5 + (s["foreground"] == 0.4) / 4)
-    everything = np.ones(4, bool)
-    assert thresholds.choose(tried, GRID, everything) == {"foreground": 0.4, "h": 0.2}
-    tried = planted(monkeypatch, lambda i, s: 0.5)
-    assert thresholds.choose(tried, GRID, everything) == {"foreground": 0.5, "h": 0.2}
+def planted(table):
+    """Trials whose F1 the test says: table(image, setting)."""
+    return lambda setting: np.array([table(i, setting) for i in range(4)])
 
 
-def test_no_image_is_scored_with_thresholds_it_helped_to_choose(monkeypatch):
+def test_the_best_setting_is_found_and_the_defaults_win_ties():
+    f1 = planted(lambda i, s: 0.5 + (s["foreground"] == 0.4) / 4)
+    assert thresholds.choose(f1, GRID, ALIKE, EVERY) == {"foreground": 0.4, "h": 0.2}
+    f1 = planted(lambda i, s: 0.5)
+    assert thresholds.choose(f1, GRID, ALIKE, EVERY) == {"foreground": 0.5, "h": 0.2}
+
+
+def test_no_image_is_scored_with_thresholds_it_helped_to_choose():
     # each half does well with a threshold of its own, and badly with the other half's
     lucky = {0: 0.4, 2: 0.4, 1: 0.6, 3: 0.6}
-    tried = planted(monkeypatch, lambda i, s: 1.0 if s["foreground"] == lucky[i] else 0.1)
-    assert thresholds.halves(tried.samples).tolist() == [False, True, False, True]
-    assert thresholds.cross_fitted(tried, GRID).tolist() == [0.1] * 4
+    f1 = planted(lambda i, s: 1.0 if s["foreground"] == lucky[i] else 0.1)
+    assert thresholds.alternate(ALIKE).tolist() == [False, True, False, True]
+    mixed = np.array(["a", "b", "b", "a", "b"])
+    assert thresholds.alternate(mixed).tolist() == [False, False, True, True, False]
+    assert thresholds.cross_fitted(f1, GRID, ALIKE).tolist() == [0.1] * 4
 
 
-def test_modalities_count_alike(monkeypatch):
-    tried = planted(monkeypatch, lambda i, s: float((s["h"] == 0.1) == (i == 3)))
-    for sample in tried.samples[:3]:
-        sample.modality = "many"
-    assert thresholds.choose(tried, {"h": (0.2, 0.1)}, np.ones(4, bool)) == {
-        "h": 0.2
-    }  # a tie: 1 of 2
-    tried.samples[0].modality = tried.samples[1].modality = "few"
-    assert thresholds.choose(tried, {"h": (0.1, 0.2)}, np.array([0, 0, 1, 1], bool)) == {"h": 0.1}
+def test_modalities_count_alike():
+    f1 = planted(lambda i, s: float((s["h"] == 0.1) == (i == 3)))
+    many = np.array(["many"] * 3 + ["a"])
+    assert thresholds.choose(f1, {"h": (0.2, 0.1)}, many, EVERY) == {"h": 0.2}  # a tie: 1 of 2
+    few = np.array(["few", "few", "many", "a"])
+    chosen = np.array([0, 0, 1, 1], bool)
+    assert thresholds.choose(f1, {"h": (0.1, 0.2)}, few, chosen) == {"h": 0.1}
+
+
+def test_each_setting_is_decoded_once_and_scored_by_the_challenges_rules():
+    labels, calls = np.zeros((40, 40), np.int32), []
+    labels[5:15, 5:15] = 1
+    samples = [SimpleNamespace(labels=labels), SimpleNamespace(labels=0 * labels)]
+
+    def decode(maps, cut):
+        calls.append(cut)
+        return (maps[0] > cut).astype(np.int32)
+
+    decoder = heads.Decoder(("foreground",), decode, {"cut": (0.5, 2)})
+    f1 = thresholds.trials(decoder, [s.labels[None] for s in samples], samples)
+    assert f1({"cut": 0.5}).tolist() == f1({"cut": 0.5}).tolist() == [1, 0]  # nothing scores 0
+    assert f1({"cut": 2}).tolist() == [0, 0] and calls == [0.5, 0.5, 2, 2]
 
 
 @pytest.mark.parametrize("head", ["distance", "flow", "ladder"])

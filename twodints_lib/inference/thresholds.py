@@ -1,97 +1,97 @@
 """Choose a decoder's thresholds on validation images, and say honestly what the choice is worth.
 
 The thresholds that go with a network are chosen on all validation images. Scored on those same
-images they would flatter themselves, so the score that is reported is cross-fitted: the images are
-split in two halves and each is scored with the thresholds that the other half chose.
+images they would flatter themselves, so the score that is reported is cross-fitted: every second
+image of a modality is scored with the thresholds that the others choose, and the others with the
+thresholds that these choose.
 """
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from twodints_lib.scoring.scores import CHALLENGE, score, summarise
-from twodints_lib.targets.heads import HEADS
+from twodints_lib.targets.heads import HEADS, Decoder
+
+Trials = Callable[[dict], np.ndarray]  # setting of the thresholds -> F1 of every image (n,)
 
 
-class Tried:
-    """F1 of every image at each setting of a decoder; a setting is decoded once."""
+def trials(decoder: Decoder, maps: Sequence[np.ndarray], samples) -> Trials:
+    """The F1 of every image at a setting of a decoder; each setting is decoded once."""
+    decode = decoder.remembering() if decoder.remembering else decoder.decode
+    read, known = [decoder.read(m) for m in maps], {}
 
-    def __init__(self, maps, samples, decode):
-        self.maps, self.samples, self.decode, self.known = maps, samples, decode, {}
+    def f1(setting: dict) -> np.ndarray:
+        key = tuple(setting.items())
+        if key not in known:
+            found = ((s.labels, decode(m, **setting)) for s, m in zip(samples, read, strict=True))
+            known[key] = np.array([score(*pair, CHALLENGE)["f1"] for pair in found])
+        return known[key]
 
-    def f1(self, setting: dict) -> np.ndarray:
-        """(images,) F1 at one setting."""
-        key = tuple(sorted(setting.items()))
-        if key not in self.known:
-            pairs = zip(self.samples, self.maps, strict=True)
-            self.known[key] = np.array(
-                [score(s.labels, self.decode(m, **setting), CHALLENGE)["f1"] for s, m in pairs]
-            )
-        return self.known[key]
+    return f1
 
 
-def choose(tried: Tried, grid: dict, chosen) -> dict:
-    """The best setting on the images of the mask `chosen`, one parameter after the other.
+def choose(f1: Trials, grid: dict[str, tuple], modality: np.ndarray, chosen: np.ndarray) -> dict:
+    """The best setting on the images of the mask `chosen`, one threshold after the other.
 
-    Best: the mean F1 over modalities; where two are equal, the earlier one of the grid.
+    `modality` (n,) of the images. Best: the mean F1 over modalities; where two are equal, the
+    earlier one of the grid.
     """
-    setting = {name: values[0] for name, values in grid.items()}
+    setting = defaults(grid)
+    kinds = [chosen & (modality == kind) for kind in np.unique(modality[chosen])]
     for name, values in grid.items():
-        scores = [_balanced(tried.f1(setting | {name: v}), tried.samples, chosen) for v in values]
-        setting[name] = values[int(np.argmax(scores))]
+        every = [f1(setting | {name: value}) for value in values]
+        balanced = [np.mean([some[kind].mean() for kind in kinds]) for some in every]
+        setting[name] = values[int(np.argmax(balanced))]
     return setting
 
 
-def _balanced(f1, samples, chosen) -> float:
-    modality = np.array([s.modality for s in samples])
-    kinds = np.unique(modality[chosen])
-    return float(np.mean([f1[chosen & (modality == kind)].mean() for kind in kinds]))
+def defaults(grid: dict[str, tuple]) -> dict:
+    """A decoder's own thresholds: the first of each in its grid."""
+    return {name: values[0] for name, values in grid.items()}
 
 
-def halves(samples) -> np.ndarray:
-    """(images,) bool: every second image of each modality, in their order."""
-    seen, mask = {}, []
-    for s in samples:
-        seen[s.modality] = seen.get(s.modality, 0) + 1
-        mask.append(seen[s.modality] % 2 == 0)
-    return np.array(mask)
+def alternate(modality: np.ndarray) -> np.ndarray:
+    """(n,) bool: every second image of each modality, in their order."""
+    return np.array([np.sum(modality[:i] == kind) % 2 == 1 for i, kind in enumerate(modality)])
 
 
-def cross_fitted(tried: Tried, grid: dict) -> np.ndarray:
-    """(images,) F1 of every image with the thresholds that the other half's images choose."""
-    half = halves(tried.samples)
-    if half.all() or not half.any():  # a single image: nothing to choose on
-        return tried.f1({name: values[0] for name, values in grid.items()})
-    there, here = (tried.f1(choose(tried, grid, mask)) for mask in (half, ~half))
+def cross_fitted(f1: Trials, grid: dict[str, tuple], modality: np.ndarray) -> np.ndarray:
+    """(n,) F1 of every image with the thresholds that the other half's images choose."""
+    half = alternate(modality)
+    if not half.any():  # an image a modality: nothing to choose on
+        return f1(defaults(grid))
+    there, here = (f1(choose(f1, grid, modality, mask)) for mask in (half, ~half))
     return np.where(half, here, there)
 
 
-def report(head: str, maps, samples) -> tuple[dict, dict]:
+def report(head: str, maps: Sequence[np.ndarray], samples) -> tuple[dict, dict]:
     """What each decoder makes of the same maps, and the thresholds chosen: (scores, settings).
 
     `maps`: one (C, H, W) an image, drawn by a network with this head. scores {decoder: summary
     and "f1", one an image}, as they are and, where there are thresholds, "..., tuned"
     (cross-fitted); settings {decoder: thresholds chosen on all images}.
     """
-    scores, settings = {}, {}
+    modality, scores, settings = np.array([s.modality for s in samples]), {}, {}
     for name, decoder in HEADS[head].decoders.items():
-        decode = decoder.remembering() if decoder.remembering else decoder.decode
-        tried = Tried([decoder.read(m) for m in maps], samples, decode)
-        scores[name] = _summary(samples, tried.f1({k: v[0] for k, v in decoder.grid.items()}))
-        if decoder.grid:
-            settings[name] = choose(tried, decoder.grid, np.ones(len(samples), bool))
-            scores[f"{name}, tuned"] = _summary(samples, cross_fitted(tried, decoder.grid))
+        f1, grid = trials(decoder, maps, samples), decoder.grid
+        scores[name] = _summary(modality, f1(defaults(grid)))
+        if grid:
+            settings[name] = choose(f1, grid, modality, np.ones(len(modality), bool))
+            scores[f"{name}, tuned"] = _summary(modality, cross_fitted(f1, grid, modality))
     return scores, settings
+
+
+def _summary(modality, f1) -> dict:
+    rows = [{"modality": str(m), "f1": float(v)} for m, v in zip(modality, f1, strict=True)]
+    return summarise(rows) | {"f1": [r["f1"] for r in rows]}
 
 
 def best(scores: dict, settings: dict) -> dict:
     """What goes with a network: the representation that scored best and its thresholds."""
 
-    def score(name):
+    def worth(name):
         return scores.get(f"{name}, tuned", scores[name])["modality_mean_f1"]
 
-    name = max((n for n in scores if not n.endswith(", tuned")), key=score)
+    name = max((n for n in scores if not n.endswith(", tuned")), key=worth)
     return {"representation": name, "decoder": settings.get(name, {})}
-
-
-def _summary(samples, f1) -> dict:
-    rows = [{"modality": s.modality, "f1": float(v)} for s, v in zip(samples, f1, strict=True)]
-    return summarise(rows) | {"f1": [r["f1"] for r in rows]}
