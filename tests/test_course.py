@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from nbclient.exceptions import DeadKernelError
 
 from twodints_lib import cli, course, files
-from twodints_lib.runs import store
+from twodints_lib.runs import settings, store
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.training import loop
 
@@ -91,7 +92,13 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
     [(["--preset", "fast"], "fast"), (["--data", "nowhere"], "nowhere"), (["--only", "99"], "99"),
      (["-p", "epochs", "3"], "epochs"), (["-p", "seed", "x"], "seed"),
      (["-p", "seed", "-3"], "seed"), (["--only", "05", "-p", "patch", "50"], "patch"),
-     (["-p", "arch_rate", "-1"], "arch_rate"),
+     (["-p", "arch_rate", "-2"], "arch_rate"), (["-p", "patch", "0"], "patch"),
+     (["-p", "paths", "some"], "paths='some'"), (["-p", "scaling", "none"], "scaling"),
+     (["-p", "budget", "1.5"], "budget"), (["-p", "threshold", "0"], "threshold"),
+     (["-p", "modality", "xray"], "xray"), (["-p", "grow", "-2"], "grow=-2"),
+     (["-p", "lab_seed", "-2"], "lab_seed"), (["-p", "model", "nothing"], "nothing"),
+     (["-p", "row", "dints-9"], "dints-9"), (["-p", "max_steps", "-2"], "max_steps"),
+     (["-p", "seed", "3", "--refresh"], "--refresh"),
      (["--only", "02", "-p", "baseline_epochs", "3"], "baseline_epochs"),
      (["--only", "05", "-p", "channel_mul", "100"], "channel_mul"),
      (["--only", "03", "-p", "patch", "40"], "patch"),
@@ -106,6 +113,46 @@ def test_a_bad_call_is_refused_before_anything_starts(args, word, tmp_path, caps
     (line,) = [x for x in said.err.splitlines() if x.startswith("twodints: ")]
     assert word in line and said.err.endswith(f"{line}\n")  # a progress bar may come before
     assert not out.exists() and "[1/" not in said.out
+
+
+def test_every_parameter_with_a_choice_or_range_is_checked():
+    """A new parameter of a notebook needs its check in course.check, or a place in this list."""
+    names = {name for n in course.chosen([]) for name in course.parameters_of(n)}
+    checked = {"paths", "scaling", "budget", "threshold", "modality", "grow", "lab_seed", "model"}
+    checked |= {"preset", "data", "seed", "row"}
+    assert names - checked <= set(settings.OVERRIDES)
+
+
+def test_other_parameters_have_a_folder_of_their_own(tiny_setup, own_runs):
+    base = f"course-smoke-{tiny_setup.dataset.name}"
+    assert course.home(tiny_setup, {}).name == base
+    assert course.home(tiny_setup, {"seed": "3", "patch": "64"}).name == f"{base}-patch=64-seed=3"
+    model = course.home(tiny_setup, {"model": "runs/store/derived"}).name
+    long = course.home(tiny_setup, {"model": "x" * 90}).name
+    assert len({base, model, long}) == 3 and all(re.fullmatch(r"[\w-]+", n) for n in (model, long))
+
+
+@pytest.mark.parametrize("kind", ["notebooks", "file", "others", "copy"])
+def test_a_folder_that_is_not_ours_is_refused(kind, tmp_path, own_runs, capsys):
+    out = course.NOTEBOOKS if kind == "notebooks" else tmp_path / "out"
+    if kind == "file":
+        out.write_text("precious")
+    elif kind != "notebooks":
+        out.mkdir()
+        (out / "html").mkdir()
+        name = "thesis.docx" if kind == "others" else f"{NAMES[0]}.ipynb"
+        (out / name).write_text("precious" if kind == "others" else '{"cells": []}')
+    assert cli.main(["run", "--only", "00", "--out", str(out)]) == 2
+    said = capsys.readouterr()
+    assert str(out) in said.err and "folder" in said.err and "[1/" not in said.out
+
+
+def test_a_run_says_nothing_of_the_kernels_transport(tmp_path, own_runs, tiny_folder):
+    run = twodints("run", "--only", "00", "--data", str(tiny_folder), TWODINTS_RUNS=str(own_runs))
+    assert run.returncode == 0, run.stderr
+    assert "IPKernelApp" not in run.stdout + run.stderr and "WARNING" not in run.stdout + run.stderr
+    again = twodints("run", "--only", "00", "--data", str(tiny_folder), TWODINTS_RUNS=str(own_runs))
+    assert again.returncode == 0, again.stderr  # its own folder may be used again
 
 
 def test_a_failed_notebook_is_kept_under_a_name_that_says_so(
@@ -173,7 +220,7 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     nbformat.write(executed, done / source.name)
     (home / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(course, "NOTEBOOKS", home)
-    monkeypatch.setattr(store, "ROOT", tmp_path)
+    monkeypatch.setattr(files, "ROOT", tmp_path)
     record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[0]}]}
     files.write_json(done / "course.json", record)
     course.refresh(done)

@@ -157,6 +157,8 @@ def _run(args):
             raise InputError("--row trains a row and runs no notebook; leave --only and such out.")
         table4.run_rows(args.row, args.preset, args.data, dict(args.given))
         return
+    if args.refresh and args.given:
+        raise InputError("--refresh keeps the preset's own numbers; leave -p out.")
     out = course.run_course(args.preset, args.data, args.only, dict(args.given), args.out)
     if args.refresh:
         course.refresh(out, args.only)

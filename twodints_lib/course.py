@@ -1,24 +1,32 @@
 """Run the course's notebooks by papermill, strictly, and gather what they leave."""
 
-import csv
-import dataclasses
 import os
+import re
 import threading
 import time
+from collections.abc import Iterable
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import psutil
+import zmq
 
-from twodints_lib import files
-from twodints_lib.data import manifest
+from twodints_lib import files, fingerprint
+from twodints_lib.data.manifest import manifests
 from twodints_lib.errors import InputError
+from twodints_lib.lab import optics
 from twodints_lib.messages import log
-from twodints_lib.runs import report, settings, store
+from twodints_lib.reproduction import table4
+from twodints_lib.runs import pretrained, report, settings, store
 from twodints_lib.runs.setup import Setup, begin
+from twodints_lib.scoring.scores import Rules
 from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec, spec_of
+from twodints_lib.training.search import Plan
 
 NOTEBOOKS = files.ROOT / "notebooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+OURS = ("course.json", "results.csv", "results.md", "html")  # in a folder of a course run
 
 
 def chosen(only: list[str]) -> list[Path]:
@@ -35,6 +43,7 @@ def chosen(only: list[str]) -> list[Path]:
     return [p for p in every if not only or any(p.name.startswith(x) for x in only)]
 
 
+@cache
 def parameters_of(notebook: Path) -> dict[str, type]:
     """Names and types in a notebook's parameters cell."""
     from papermill import inspect_notebook
@@ -43,28 +52,91 @@ def parameters_of(notebook: Path) -> dict[str, type]:
     return {name: TYPES[p["inferred_type_name"]] for name, p in found.items()}
 
 
-def plan(notebooks, preset: str, data: str, given: dict[str, str]) -> dict[Path, dict]:
+def plan(
+    notebooks: Iterable[Path], preset: str, data: str, given: dict[str, str]
+) -> dict[Path, dict]:
     """Parameters of each notebook, or an InputError before anything runs.
 
-    A name must exist in at least one of the notebooks; each takes those that it declares.
+    A name must exist in at least one of the notebooks; each takes those that it declares, and
+    keeps its own value of what is given as unset.
     """
     declared = {n: parameters_of(n) for n in notebooks}
     known = sorted({name for d in declared.values() for name in d})
     for name in given:
         if name not in known:
             raise InputError(f"-p {name}: no such parameter here; known are {', '.join(known)}.")
-    folder = Path(data)
-    if data not in manifest.manifests() and folder.is_dir():  # a name wins over a folder
-        data = str(folder.resolve())  # notebooks run in their own folder
-    fixed = {"preset": preset, "data": data}
     jobs = {}
     for notebook, types in declared.items():
         chosen = {k: settings.typed(k, v, types[k]) for k, v in given.items() if k in types}
-        jobs[notebook] = {k: v for k, v in fixed.items() if k in types} | chosen
+        chosen = {k: v for k, v in chosen.items() if v != settings.UNSET.get(types[k])}
+        jobs[notebook] = {"preset": preset, "data": data} | chosen
+        for name, names in (("data", manifests()), ("model", pretrained.names())):
+            value = jobs[notebook].get(name, "")
+            if value and value not in names and Path(value).is_dir():
+                jobs[notebook][name] = str(Path(value).resolve())  # notebooks have their own folder
     return jobs
 
 
-def run_course(preset="smoke", data="simulated", only=(), given=None, out=None) -> Path:
+def check(jobs: dict[Path, dict]) -> Setup:
+    """The setup of a course; InputError for a value that would only fail in the middle of it."""
+    values = {"seed": 2022}
+    for notebook, parameters in jobs.items():
+        values |= parameters
+        own = {k: v for k, v in parameters.items() if k in settings.OVERRIDES}
+        preset = settings.load(parameters["preset"], **own)
+        for spec in _trained(preset, parameters_of(notebook)):
+            spec.check_patch(preset.patch)
+    Plan(**{f.name: values[f.name] for f in fields(Plan) if f.name in values})
+    Rules((values.get("threshold", 0.5),))
+    optics.default_dials(values.get("modality", "DIC"))
+    for name in ("lab_seed", "grow"):
+        if values.get(name, 0) < 0:
+            raise InputError(f"{name}={values[name]} must be 0 or more.")
+    if "model" in values:
+        pretrained.folder(values["model"])
+    if "row" in values:
+        table4.row_setup(values["row"], *(values[k] for k in ("preset", "data", "seed")))
+    own = {k: v for k, v in values.items() if k in settings.OVERRIDES}
+    setup = begin(values["preset"], values["data"], values["seed"], **own)
+    setup.train(), setup.val()
+    return setup
+
+
+def _trained(preset: settings.Preset, declared) -> list[Spec]:
+    """What a notebook trains that declares these parameters, as far as they can change it."""
+    baselines = [UNetSpec(), SegResNetSpec()] if "baseline_epochs" in declared else []
+    return baselines + ([SupernetSpec.of(preset)] if "num_depths" in declared else [])
+
+
+def home(setup: Setup, given: dict[str, str]) -> Path:
+    """The folder of a course's results: one for each set of parameters, hashed where they are long
+    or no part of a file's name."""
+    words = "-".join(f"{k}={v}" for k, v in sorted(given.items()) if k not in ("preset", "data"))
+    if not re.fullmatch(r"[\w.=+-]{0,80}", words):
+        words = fingerprint.digest(words)
+    base = f"course-{setup.preset.name}-{setup.dataset.name}"
+    return store.runs_dir() / "-".join([base] + [words] * bool(words))
+
+
+def _check_home(out: Path):
+    """InputError for a folder that holds anything but the results of a course."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give a folder for the executed notebooks.")
+    if out.resolve() == NOTEBOOKS.resolve():
+        raise InputError(f"{out}: holds the notebooks themselves; give a folder for executed ones.")
+    for path in out.glob("[!.]*"):
+        executed = path.suffix == ".ipynb" and '"papermill"' in path.read_text(errors="ignore")
+        if not executed and path.name not in OURS and not re.fullmatch(r"run-.*\.json", path.name):
+            raise InputError(f"{path}: is of no course run; give a new folder, or an empty one.")
+
+
+def run_course(
+    preset: str = "smoke",
+    data: str = "simulated",
+    only: Iterable[str] = (),
+    given: dict[str, str] | None = None,
+    out: str | Path | None = None,
+) -> Path:
     """Execute notebooks; leave executed copies, HTML, a results table and course.json in `out`.
 
     A notebook that fails keeps its partial copy as NAME.failed.ipynb and stops the course with an
@@ -74,11 +146,9 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None) 
     jobs = plan(chosen(list(only)), preset, data, given)
     os.environ.pop("TWODINTS_PRESET", None)  # the preset asked for here must win
     os.environ["TWODINTS_HEADLESS"] = "1"  # no sliders where nobody can move them
-    setup = _setup(preset, data, jobs)
-    preset, data = setup.preset.name, setup.dataset.name
-    out = Path(out) if out else store.runs_dir() / f"course-{preset}-{data}"
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; give a folder for the executed notebooks.")
+    setup = check(jobs)
+    out = Path(out) if out else home(setup, given)
+    _check_home(out)
     (out / "html").mkdir(parents=True, exist_ok=True)
     done, used = [], out / ".used"
     used.write_text("")
@@ -104,34 +174,14 @@ def run_course(preset="smoke", data="simulated", only=(), given=None, out=None) 
     return out
 
 
-def _setup(preset: str, data: str, jobs) -> Setup:
-    """The setup of the notebooks' parameters; refuses what would only fail in the middle."""
-    values = {"seed": 2022, "preset": preset, "data": data}
-    for parameters in jobs.values():
-        values |= parameters
-    names = {"seed", "preset", "data"} | {f.name for f in dataclasses.fields(settings.Preset)}
-    setup = begin(**{k: v for k, v in values.items() if k in names})
-    for notebook, parameters in jobs.items():
-        own = {k: v for k, v in parameters.items() if k in names - {"seed", "preset", "data"}}
-        one = settings.load(preset, **own)
-        for spec in _trained(one, parameters_of(notebook)):
-            spec.check_patch(one.patch)
-    for split in (setup.train, setup.val):
-        split()
-    return setup
-
-
-def _trained(preset: settings.Preset, declared) -> list[Spec]:
-    """What a notebook trains that declares these parameters, as far as they can change it."""
-    baselines = [UNetSpec(), SegResNetSpec()] if "baseline_epochs" in declared else []
-    return baselines + ([SupernetSpec.of(preset)] if "num_depths" in declared else [])
-
-
 def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]:
     """Run one notebook; returns its seconds and its kernel's peak memory in GiB."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
+    # Without it every kernel warns that others on this machine could listen.
+    policy = "auto" if zmq.has("curve") else "disabled"
     partial, failed = out / f".{notebook.stem}.ipynb", out / f"{notebook.stem}.failed.ipynb"
     failed.unlink(missing_ok=True)
     start = time.perf_counter()
@@ -145,6 +195,7 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
                 cwd=str(NOTEBOOKS),
                 progress_bar=False,
                 stdout_file=_Progress(),
+                config=Config({"KernelManager": {"transport_encryption": policy}}),
             )
             os.replace(partial, out / notebook.name)
         except papermill.PapermillExecutionError as error:
@@ -234,11 +285,11 @@ def _write_results(out: Path, setup, networks):
     rows = [n["row"].values() for n in networks]
     label = "" if setup.preset.is_result else "Smoke run: these numbers are no result.\n\n"
     text = f"{label}{report.markdown(report.RESULT_HEADER, rows)}\n\n{setup.stamp}\n"
-    (out / "results.md").write_text(text)
-    with open(out / "results.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("preset", "is_result", *report.RESULT_HEADER))
-        writer.writerows((setup.preset.name, setup.preset.is_result, *row) for row in rows)
+    with files.whole_file(out / "results.md") as made:
+        made.write_text(text)
+    own = (setup.preset.name, setup.preset.is_result)
+    header = ("preset", "is_result", *report.RESULT_HEADER)
+    files.write_csv(out / "results.csv", header, [(*own, *row) for row in rows])
 
 
 def _farewell(out: Path, setup, done):
@@ -252,12 +303,12 @@ def _farewell(out: Path, setup, done):
         )
 
 
-def record_name(only) -> str:
+def record_name(only: Iterable[str]) -> str:
     """The file of a run's record: of the whole course, or of a part of it."""
     return f"run-{'-'.join(only)}.json" if only else "course.json"
 
 
-def refresh(folder, only=()):
+def refresh(folder: str | Path, only: Iterable[str] = ()) -> None:
     """Copy executed notebooks over the committed ones, without papermill's marks, and the record.
 
     Notebooks are only copied from a laptop run on simulated data: no image of others enters here.
@@ -286,4 +337,5 @@ def refresh(folder, only=()):
         for cell, original in zip(kept, source.cells, strict=True):
             cell.metadata, cell.id = original.metadata, original.id
         book.cells, book.metadata = kept, source.metadata
-        nbformat.write(book, NOTEBOOKS / path.name)
+        with files.whole_file(NOTEBOOKS / path.name) as made:
+            nbformat.write(book, made)
