@@ -119,7 +119,7 @@ def test_the_ceiling_command(tiny_folder, capsys):
     assert cli.main(["ceiling", str(tiny_folder), "--only", "distance"]) == 0
     assert "brightfield" in capsys.readouterr().out
     items = open_data(tiny_folder).items
-    found = ceiling.ceiling(items, ["3-class, grown back"])
+    found = ceiling.ceilings(items, ["3-class, grown back"])
     assert 0 <= found["3-class, grown back"]["mean_f1"] <= 1
     assert cli.main(["ceiling", str(tiny_folder), "--only", "polygons"]) == 2
     assert "polygons" in capsys.readouterr().err

@@ -67,7 +67,7 @@ def test_the_report_has_every_decoder_of_the_head(head):
     labels[4:24, 4:24], labels[4:24, 24:44], labels[40:60, 10:30] = 1, 2, 3
     samples = [SimpleNamespace(modality=m, labels=labels) for m in ("a", "b", "a")]
     maps = [heads.HEADS[head].encode(labels)] * 3
-    scores, settings = thresholds.report(head, maps, samples)
+    scores, settings = thresholds.try_decoders(head, maps, samples)
     plain = heads.HEADS[head].decoders
     assert list(plain) == (list(heads.DECODERS) if head == "ladder" else [head])
     tuned = [n for n, decoder in plain.items() if decoder.grid]
@@ -81,9 +81,9 @@ def test_the_best_representation_goes_with_its_network():
     f1 = {"distance": 0.5, "distance, tuned": 0.6, "flow": 0.4, "flow, tuned": 0.7, "classes": 0.65}
     scores = {name: {"modality_mean_f1": value} for name, value in f1.items()}
     settings = {"distance": {"h": 0.1}, "flow": {"spread": 2, "error": 0.3}}
-    found = thresholds.best(scores, settings)
+    found = thresholds.best_decoder(scores, settings)
     assert found == {"representation": "flow", "decoder": settings["flow"]}
-    assert thresholds.best({"classes": scores["classes"]}, {})["decoder"] == {}
+    assert thresholds.best_decoder({"classes": scores["classes"]}, {})["decoder"] == {}
     labels = np.zeros((40, 40), np.int32)
     labels[5:15, 5:15], labels[20:35, 20:30] = 1, 2
     maps = heads.HEADS["ladder"].encode(labels)

@@ -284,7 +284,7 @@ def _ceiling(args):
     items = [i for i in open_data(args.data).items if i.label is not None]
     if not items:
         raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
-    found = ceiling.ceiling(items, args.only or list(known))
+    found = ceiling.ceilings(items, args.only or list(known))
     print(report.text_table(*ceiling.ceiling_rows(found)))
 
 

@@ -65,7 +65,7 @@ def cross_fitted(f1: Trials, grid: dict[str, tuple], modality: np.ndarray) -> np
     return np.where(half, here, there)
 
 
-def report(head: str, maps: Sequence[np.ndarray], samples) -> tuple[dict, dict]:
+def try_decoders(head: str, maps: Sequence[np.ndarray], samples) -> tuple[dict, dict]:
     """What each decoder makes of the same maps, and the thresholds chosen: (scores, settings).
 
     `maps`: one (C, H, W) an image, drawn by a network with this head. scores {decoder: summary
@@ -87,7 +87,7 @@ def _summary(modality, f1) -> dict:
     return summarise(rows) | {"f1": [r["f1"] for r in rows]}
 
 
-def best(scores: dict, settings: dict) -> dict:
+def best_decoder(scores: dict, settings: dict) -> dict:
     """What goes with a network: the representation that scored best and its thresholds."""
 
     def worth(name):

@@ -8,6 +8,7 @@ again with a wider margin. Memory grows with a tile, not with the image; the map
 
 import mmap
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
@@ -43,7 +44,10 @@ def bands(height: int, patch: int, overlap: float, rows: int) -> list[tuple[int,
     return found
 
 
-def maps_on_disk(predict, read, shape, patch: int, overlap: float, channels: int):
+def maps_on_disk(
+    predict: Callable, read: Callable, shape: tuple[int, int],
+    patch: int, overlap: float, channels: int,
+) -> np.ndarray:  # fmt: skip
     """(C, H, W) float32 memory map of an image of `shape` (H, W), predicted band by band.
 
     `read(first, last)` gives the network's input (3, rows, W) for these rows and `predict` its
@@ -61,20 +65,24 @@ def maps_on_disk(predict, read, shape, patch: int, overlap: float, channels: int
     return maps
 
 
-def leave_to_disk(maps):
+def leave_to_disk(maps: np.ndarray) -> None:
     """Take the pages of a memory map out of memory; they come back from its file when read."""
     if isinstance(maps.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         maps.base.madvise(mmap.MADV_DONTNEED)
 
 
-def decode(maps, decoder, tile: int = TILE, margin: int = MARGIN) -> np.ndarray:
-    """Instance labels (H, W) int32 of maps (C, H, W), tile by tile; ids 1..n, each used once."""
+def decode(
+    maps: np.ndarray, decoder: Callable, tile: int = TILE, margin: int = MARGIN
+) -> np.ndarray:
+    """Instance labels (H, W) int32 of maps (C, H, W), tile by tile; ids 1..n, each used once.
+
+    `decoder(maps)` gives the labels of a part of the image.
+    """
     height, width = maps.shape[1:]
     labels, count = np.zeros((height, width), np.int32), 0
     corners = [(y, x) for y in range(0, height, tile) for x in range(0, width, tile)]
-    for number, (y, x) in enumerate(corners, 1):
-        core = (y, x, min(y + tile, height), min(x + tile, width))
-        for box, mask in _own_cells(maps, decoder, core, margin):
+    for number, corner in enumerate(corners, 1):
+        for box, mask in _own_cells(maps, decoder, np.array(corner), tile, margin):
             count += 1
             inside = labels[box]
             inside[mask & (inside == 0)] = count
@@ -84,34 +92,19 @@ def decode(maps, decoder, tile: int = TILE, margin: int = MARGIN) -> np.ndarray:
     return labels
 
 
-def _own_cells(maps, decoder, core, margin):
-    """The cells whose first pixel lies in the core: (slices in the image, mask there) of each."""
-    height, width = maps.shape[1:]
-    while True:
-        region = (
-            max(0, core[0] - margin),
-            max(0, core[1] - margin),
-            min(height, core[2] + margin),
-            min(width, core[3] + margin),
-        )
-        found = decoder(np.ascontiguousarray(maps[:, region[0] : region[2], region[1] : region[3]]))
-        cells, safe = [], True
-        for i, box in enumerate(ndimage.find_objects(found), 1):
-            if box is None:
-                continue
-            mask = found[box] == i
-            top, left = box[0].start + region[0], box[1].start + region[1]
-            bottom, right = box[0].stop + region[0], box[1].stop + region[1]
-            first = left + int(mask[0].argmax())
-            if not (core[0] <= top < core[2] and core[1] <= first < core[3]):
-                continue
-            near = (
-                (region[1] > 0 and left < region[1] + margin // 2)
-                or (region[2] < height and bottom > region[2] - margin // 2)
-                or (region[3] < width and right > region[3] - margin // 2)
-            )
-            safe &= not near
-            cells.append(((slice(top, bottom), slice(left, right)), mask))
-        if safe:
-            return cells
-        margin *= 2
+def _own_cells(maps, decoder, corner, tile: int, margin: int) -> list[tuple]:
+    """The cells whose first pixel lies in the tile: (slices in the image, mask there) of each."""
+    shape, cells, safe = np.array(maps.shape[1:]), [], True
+    low, high = np.maximum(corner - margin, 0), np.minimum(corner + tile + margin, shape)
+    found = decoder(np.ascontiguousarray(maps[:, low[0] : high[0], low[1] : high[1]]))
+    for i, box in enumerate(ndimage.find_objects(found), 1):
+        if box is None:
+            continue
+        mask = found[box] == i
+        start, stop = (low + [getattr(s, end) for s in box] for end in ("start", "stop"))
+        first = start + [0, mask[0].argmax()]
+        if ((corner <= first) & (first < corner + tile)).all():
+            left = low[1] > 0 and start[1] < low[1] + margin // 2
+            safe &= not left and not ((high < shape) & (stop > high - margin // 2)).any()
+            cells.append((tuple(map(slice, start, stop)), mask))
+    return cells if safe else _own_cells(maps, decoder, corner, tile, 2 * margin)

@@ -10,7 +10,7 @@ from twodints_lib.scoring import scores
 from twodints_lib.targets.heads import DECODERS, encode
 
 
-def ceiling(items: Iterable[Item], names: Iterable[str] = tuple(DECODERS)) -> dict[str, dict]:
+def ceilings(items: Iterable[Item], names: Iterable[str] = tuple(DECODERS)) -> dict[str, dict]:
     """What each representation reaches on labelled items with a perfect network.
 
     {decoder's name: scores.summarise(...) and "ms_per_megapixel", encoding and decoding}.
@@ -32,7 +32,7 @@ def ceiling(items: Iterable[Item], names: Iterable[str] = tuple(DECODERS)) -> di
 
 
 def ceiling_rows(found: dict[str, dict]) -> tuple[tuple, list[tuple]]:
-    """Header and rows of ceiling(): mean F1 of each modality, and the cost."""
+    """Header and rows of ceilings(): mean F1 of each modality, and the cost."""
     modalities = list(next(iter(found.values()))["per_modality"])
     header = ("representation", *modalities, "mean F1", "ms per megapixel")
     rows = []

@@ -15,7 +15,7 @@ from twodints_lib.scoring.matching import FRAME, Overlaps, foreground_dice, over
 from twodints_lib.scoring.statistics import interval
 
 TILED_FROM, TILE = 25_000_000, 2000  # pixels in all, pixels a side
-SIZES = {"under 13.7 px": (0, 13.7), "13.7 to 30 px": (13.7, 30), "over 30 px": (30, np.inf)}
+SIZES, EDGES = ("under 13.7 px", "13.7 to 30 px", "over 30 px"), (13.7, 30)
 ERRORS = ("not found", "merged", "split", "eroded", "displaced", "spurious")
 TOUCH = 0.1  # of a cell's area: less in common is no finding
 COUNTS = ("n_true", "n_pred", "tp", "fp", "fn")
@@ -72,13 +72,17 @@ def score(truth: np.ndarray, pred: np.ndarray, rules: Rules = DEFAULT) -> dict:
     dice = {"foreground_dice": _rounded(foreground_dice(found), rules)}
     if not rules.details:
         return {k: scored[0][k] for k in (*COUNTS, *RATIOS[:3])} | dice
-    sizes, errors = {name: [0, 0] for name in SIZES}, dict.fromkeys(ERRORS, 0)
-    for part, own in zip(found, matched[0], strict=True):
-        _add_sizes(sizes, part, own[0])
-        for kind in name_errors(part, own)[2]:
-            errors[kind] += 1
-    each = {f"{t:g}": row for t, row in zip(rules.thresholds, scored, strict=True)}
-    return scored[0] | dice | {"thresholds": each, "sizes": sizes, "errors": errors}
+    first = list(zip(found, matched[0], strict=True))
+    kinds = [kind for part, own in first for kind in name_errors(part, own)[2]]
+    return (
+        scored[0]
+        | dice
+        | {
+            "thresholds": {f"{t:g}": row for t, row in zip(rules.thresholds, scored, strict=True)},
+            "sizes": dict(zip(SIZES, sum(_sizes(*pair) for pair in first).tolist(), strict=True)),
+            "errors": {kind: kinds.count(kind) for kind in ERRORS},
+        }
+    )
 
 
 def check(truth: np.ndarray, pred: np.ndarray) -> None:
@@ -148,14 +152,11 @@ def _rounded(value: float, rules: Rules) -> float:
     return value if rules.digits is None else float(np.round(value, rules.digits))
 
 
-def _add_sizes(sizes, part, matched) -> None:
-    diameter = np.sqrt(4 * part.truth_area / np.pi)
-    hit = np.zeros(len(diameter), bool)
-    hit[matched] = True
-    for name, (low, high) in SIZES.items():
-        own = part.truth_kept & (diameter >= low) & (diameter < high)
-        sizes[name][0] += int(own.sum())
-        sizes[name][1] += int((own & hit).sum())
+def _sizes(part: Overlaps, matched: tuple) -> np.ndarray:
+    """Kept cells of the truth, and those found, of each class of size: (classes, 2)."""
+    size = np.digitize(np.sqrt(4 * part.truth_area / np.pi), EDGES)
+    some = (size[part.truth_kept], size[matched[0]])
+    return np.stack([np.bincount(kind, minlength=len(SIZES)) for kind in some], axis=1)
 
 
 def name_errors(found: Overlaps, matched: tuple) -> tuple[list[int], list[int], list[str]]:
@@ -190,67 +191,50 @@ def name_errors(found: Overlaps, matched: tuple) -> tuple[list[int], list[int], 
 
 def summarise(rows: list[dict]) -> dict:
     """Rows of score() and "modality" over images: mean and median of their F1, its mean for each
-    modality and over modalities; of rows with details also what details() says."""
-    f1, groups = [r["f1"] for r in rows], _by_modality(rows)
-    per_modality = {m: float(np.mean([r["f1"] for r in own])) for m, own in groups.items()}
-    found = {
-        "mean_f1": float(np.mean(f1)),
-        "median_f1": float(np.median(f1)),
-        "modality_mean_f1": float(np.mean(list(per_modality.values()))),
-        "per_modality": per_modality,
-    }
-    return found | details(rows) if "errors" in rows[0] else found
+    modality and over modalities.
 
-
-def _by_modality(rows) -> dict[str, list[dict]]:
+    Of rows with details also, together and in "modalities" for each: F1 pooled over all cells, a 95
+    % interval of the mean over images, classes of size, kinds of errors, every ratio by threshold.
+    """
     groups = {}
     for row in rows:
         groups.setdefault(row["modality"], []).append(row)
-    return groups
+    means = {m: float(np.mean([r["f1"] for r in own])) for m, own in groups.items()}
+    found = _over(rows) | {
+        "modality_mean_f1": float(np.mean(list(means.values()))),
+        "per_modality": means,
+    }
+    if "errors" not in rows[0]:
+        return found
+    each = {m: {"images": len(own)} | _over(own) | _details(own) for m, own in groups.items()}
+    return found | _details(rows) | {"modalities": each}
 
 
-def details(rows: list[dict]) -> dict:
-    """F1 pooled over all cells, 95 % intervals of the mean over images, classes of size, kinds of
-    errors, the same per modality, and every ratio at every threshold."""
+def _over(rows) -> dict[str, float]:
+    f1 = [r["f1"] for r in rows]
+    return {"mean_f1": float(np.mean(f1)), "median_f1": float(np.median(f1))}
+
+
+def _details(rows) -> dict:
     sizes = {name: np.sum([r["sizes"][name] for r in rows], axis=0).tolist() for name in SIZES}
     each = {t: [r["thresholds"][t] for r in rows] for t in rows[0]["thresholds"]}
     return {
         "pooled_f1": pooled(rows)["f1"],
         "pooled": pooled(rows),
         "interval_mean_f1": interval([r["f1"] for r in rows]),
-        "modalities": {m: _of_modality(own) for m, own in _by_modality(rows).items()},
         "sizes": {
             name: {"cells": cells, "recall": hit / cells if cells else None}
             for name, (cells, hit) in sizes.items()
         },
-        "errors": _errors(rows),
-        "thresholds": {t: _aggregates(own) for t, own in each.items()},
-    }
-
-
-def _of_modality(rows) -> dict:
-    f1 = [r["f1"] for r in rows]
-    return {
-        "images": len(rows),
-        "mean_f1": float(np.mean(f1)),
-        "median_f1": float(np.median(f1)),
-        "interval_mean_f1": interval(f1),
-        "pooled_f1": pooled(rows)["f1"],
-        "errors": _errors(rows),
-    }
-
-
-def _errors(rows) -> dict[str, int]:
-    return {kind: sum(r["errors"][kind] for r in rows) for kind in ERRORS}
-
-
-def _aggregates(rows) -> dict:
-    """{"mean", "median", "pooled": every ratio} of one threshold's rows."""
-    found = {
-        how: {name: float(of([r[name] for r in rows])) for name in RATIOS}
-        for how, of in (("mean", np.mean), ("median", np.median))
-    }
-    return found | {"pooled": pooled(rows)}
+        "errors": {kind: sum(r["errors"][kind] for r in rows) for kind in ERRORS},
+        "thresholds": {
+            t: {
+                how: {name: float(of([r[name] for r in own])) for name in RATIOS}
+                for how, of in (("mean", np.mean), ("median", np.median))
+            } | {"pooled": pooled(own)}
+            for t, own in each.items()
+        },
+    }  # fmt: skip
 
 
 def pooled(rows: list[dict]) -> dict[str, float]:

@@ -295,9 +295,9 @@ def _train_and_record(setup, parameters, way, watch, start, folder):
     metrics |= {"training_images": len(train)}
     chosen = {"processes": distributed.size()} if distributed.size() > 1 else {}
     if recipe.head != "3-class":
-        scores, settings = thresholds.report(recipe.head, maps, val)
+        scores, settings = thresholds.try_decoders(recipe.head, maps, val)
         metrics |= {"representations": scores}
-        chosen |= thresholds.best(scores, settings)
+        chosen |= thresholds.best_decoder(scores, settings)
     write_json(folder / "history.json", {"history": history}, indent=None)
     seconds = sum(r["seconds"] for r in history)
     record = store.record(setup, parameters, metrics, seconds) | chosen
