@@ -84,8 +84,8 @@ def test_the_leader_is_compared_with_all_others(tmp_path, monkeypatch):
     for other, expected in ((0.1, claims.SMALLER), (0.9, claims.AGAINST)):
         for row, dice in (
             (claim["first"], 0.5),
-            (claim["others"][0], 0.1),
-            (claim["others"][1], other),
+            (claim["second"][0], 0.1),
+            (claim["second"][1], other),
         ):
             for seed in (1, 2):
                 content = record(row, seed, [dice, dice])

@@ -128,9 +128,9 @@ def test_the_readmes_benchmarks_are_the_records(name):
 
 
 def test_the_readmes_rows_are_the_records():
-    rows = [row[:7] for row in tables.table_4(claims.SCALE)]
+    rows = [row[:7] for row in tables.rows("4", claims.SCALE)]
     text = (ROOT / "README.md").read_text()
-    assert report.markdown(tables.HEADER_4[:7], rows) in text
+    assert report.markdown(tables.HEADERS["4"][:7], rows) in text
     assert tables.heading(claims.SCALE) in text
 
 

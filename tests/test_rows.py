@@ -137,17 +137,17 @@ def some_rows(tmp_path):
 
 
 def test_tables_tell_what_is_there_and_what_is_not(some_rows):
-    four = {row[0]: row for row in tables.table_4(some_rows)}
+    four = {row[0]: row for row in tables.rows("4", some_rows)}
     assert len(four) == 9
     gain = paired_bootstrap([[0.7, 0.8], [0.6, 0.9]], [[0.5, 0.6], [0.4, 0.7]])
     gain = str(Difference(*gain, 2, 2))
     assert four["DiNTS (Mul 1) (Depth 8)"][4:8] == ("0.750", gain, 2, 7)
     assert four["DiNTS (Mul 1) (Depth 12)"][5] == "under 2 seeds: none"
     assert four["SegResNet (Deconv upsampling)"][4] == tables.OPEN
-    three = {row[0]: row for row in tables.table_3(some_rows)}
+    three = {row[0]: row for row in tables.rows("3", some_rows)}
     # 900 images in batches of 4 are 225 steps; 2000 epochs at half a second each.
     assert float(three["UNet"][5]) == pytest.approx(2000 * math.ceil(900 / 4) * 0.5 / 3600, abs=0.1)
-    five = {row[0]: row for row in tables.table_5(some_rows)}
+    five = {row[0]: row for row in tables.rows("5", some_rows)}
     assert five["DiNTS (Mul 1) (Depth 12)"][1:3] == ("0.549", "0.100")
     assert "smaller than the paper's" in tables.heading(some_rows)
 

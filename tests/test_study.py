@@ -39,7 +39,7 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
     said.clear()
     study.run(str(tiny_folder), ["controls"], [1])
     assert not said
-    found = results.load_study(place)
+    found = results.load_study("controls", tiny_folder.name)
     rows = results.control_rows(found)
     assert {r[0] for r in rows} == {*results.by_variant(found)} and len(rows) == 6
     gains = results.differences(found, "searched-paper")
@@ -60,7 +60,7 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
 
 def test_a_search_for_all_modalities_beside_one_for_each(small_study, tiny_folder):
     study.run(str(tiny_folder), ["modalities"], [1])
-    found = results.load_study(f"modalities-{tiny_folder.name}")
+    found = results.load_study("modalities", tiny_folder.name)
     rows = results.modality_rows(found)
     assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
 
@@ -77,7 +77,7 @@ def few_codes(monkeypatch):
 
 def test_the_tiny_space_is_trained_and_searched(small_study, tiny_folder, few_codes, monkeypatch):
     study.run(str(tiny_folder), ["tiny"], [1])
-    found = results.load_study(f"tiny-{tiny_folder.name}")
+    found = results.load_study("tiny", tiny_folder.name)
     assert len(found["table-seed-1"]["networks"]) == len(few_codes) == 4
     assert results.tiny_lines(found)[0].startswith("4 networks trained 1 times, for ")
     assert {len(r["inherited"]) for r in found.values() if "found" in r} == {4}
@@ -139,7 +139,7 @@ def test_a_table_says_how_well_it_ranks():
 def test_searches_for_cells_and_for_classes_side_by_side(small_study, tiny_folder, monkeypatch):
     monkeypatch.setattr(study, "INSTANCES", study.SCALE | {"val_every": 1})
     study.run(str(tiny_folder), ["instances"], [1])
-    found = results.load_study(f"instances-{tiny_folder.name}")
+    found = results.load_study("instances", tiny_folder.name)
     rows = results.instance_rows(found)
     assert {r[:2] for r in rows} == {
         (f"{head} head", score) for head in ("3-class", "ladder") for score in ("Dice", "F1")

@@ -18,6 +18,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.reproduction import results
 from twodints_lib.runs import paper, records
 from twodints_lib.space.operations import TWO
+from twodints_lib.space.specs import Spec
 
 LEDGER = records.HOME / "claims.toml"
 SCALE = records.ROWS / "quarter-micro4"  # the rows that stand in for the paper's
@@ -43,28 +44,28 @@ def decide(for_it: bool, against_it: bool) -> str:
     return AGAINST if against_it else SMALLER if for_it else UNDECIDED
 
 
+def count(spec: Spec) -> tuple[int, int]:
+    """A network's parameters, and how many of them are of the architecture."""
+    from twodints_lib.space import networks  # torch
+
+    net = networks.build(spec)
+    return networks.count_parameters(net), sum(p.numel() for p in networks.arch_parameters(net))
+
+
 def parameters(claim: dict) -> Answer:
     """Equal to the last digit; or the number of two operations, printed for six; or ours is off."""
-    from twodints_lib.space import networks
-
     spec = paper.row(claim["row"]).spec
-    ours = networks.count_parameters(networks.build(spec))
+    ours, _ = count(spec)
     if ours == claim["number"]:
         return EXACT, f"{ours:,}"
-    if getattr(spec, "names", TWO) != TWO:
-        of_two = networks.count_parameters(networks.build(replace(spec, names=TWO)))
-        if of_two == claim["number"]:
-            return INCONSISTENT, f"{ours:,}; the printed number is that of two operations"
+    if getattr(spec, "names", TWO) != TWO and count(replace(spec, names=TWO))[0] == claim["number"]:
+        return INCONSISTENT, f"{ours:,}; the printed number is that of two operations"
     return OURS, f"{ours:,}"
 
 
 def counted_network(claim: dict) -> Answer:
     """Are the printed sizes those of supernets, architecture parameters in the count?"""
-    from twodints_lib.space import networks
-
-    net = networks.build(paper.row(claim["row"]).spec)
-    alphas = sum(p.numel() for p in networks.arch_parameters(net))
-    whole = networks.count_parameters(net)
+    whole, alphas = count(paper.row(claim["row"]).spec)
     words = f"the supernet has {whole:,}, {alphas} of them architecture parameters; no derived "
     words += "network holds these, not even one with every path"
     return (EXACT if whole == claim["number"] and alphas else OURS), words
@@ -81,23 +82,18 @@ def value(claim: dict) -> Answer:
 
 
 def gain(claim: dict) -> Answer:
-    """Does `first` beat `second` in our rows at smaller scale, as the paper says it does?"""
-    ours, theirs = (_rows(SCALE)[claim[k]] for k in ("first", "second"))
-    found = results.row_difference(ours, theirs, claim["score"])
-    if found is None:
-        return NOT, "fewer than two seeds of both rows: no interval"
-    ends = (found.low, found.high) if claim["number"] > 0 else (-found.high, -found.low)
-    return decide(ends[0] > 0, ends[1] < 0), f"{found}, {_seeds(ours)}"
+    """Does `first` beat `second`, or each of a list, in our rows at smaller scale?
 
-
-def leads(claim: dict) -> Answer:
-    """Is `first` ahead of each of `others` in our rows at smaller scale?"""
-    every = _rows(SCALE)
-    gains = {o: results.row_difference(every[claim["first"]], every[o]) for o in claim["others"]}
-    if None in gains.values():
+    A negative `number` turns the claim round: the paper says that `first` is worse.
+    """
+    ours, others = _rows(SCALE)[claim["first"]], np.atleast_1d(claim["second"]).tolist()
+    gains = [results.row_difference(ours, _rows(SCALE)[o], claim["score"]) for o in others]
+    if None in gains:
         return NOT, "fewer than two seeds of a row: no interval"
-    status = decide(all(g.low > 0 for g in gains.values()), any(g.high < 0 for g in gains.values()))
-    return status, "; ".join(f"over {other} {g}" for other, g in gains.items())
+    ends = [(g.low, g.high) if claim["number"] > 0 else (-g.high, -g.low) for g in gains]
+    words = "; ".join(f"{g} over {other}" for g, other in zip(gains, others, strict=True))
+    status = decide(all(low > 0 for low, _ in ends), any(high < 0 for _, high in ends))
+    return status, f"{words}; {_seeds(ours)}"
 
 
 def _seeds(some) -> str:
@@ -228,7 +224,7 @@ CHECKS = {
     f.__name__: f
     for f in (
         parameters, counted_network, value, gain, order, abstract_gain, printed_difference,
-        patches, slower, over_segmentation, images_counted, told, leads, controls, one_topology,
+        patches, slower, over_segmentation, images_counted, told, controls, one_topology,
     )
 }  # fmt: skip
 

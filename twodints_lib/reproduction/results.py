@@ -35,9 +35,14 @@ def row_difference(
     return paired_difference(*(scores_by_seed(r, score, part) for r in (ours, theirs)))
 
 
-def load_study(name: str) -> Records:
-    """The records of a study; empty where it was not run yet."""
-    return records.load_records(records.STUDIES / name)
+def place(study: str, data: str) -> Path:
+    """The folder of a study's records: those of other data sets than `simulated` lie apart."""
+    return records.STUDIES / (study if data == "simulated" else f"{study}-{data}")
+
+
+def load_study(study: str, data: str = "simulated") -> Records:
+    """The records of a study on a data set; empty where it was not run yet."""
+    return records.load_records(place(study, data))
 
 
 def by_variant(study: Records) -> dict[str, list[dict]]:
@@ -153,13 +158,15 @@ def sampling_rows(study: Records) -> list[tuple]:
     """Searches that evaluate all paths or one sampled network a step, seed by seed."""
     every = {v: {r["seed"]: r for r in some} for v, some in by_variant(study).items()}
     whole, sampled = every.get("paper", {}), every.get("sampled", {})
-    rows = []
-    for seed in sorted(whole.keys() & sampled.keys()):
-        both = [whole[seed], sampled[seed]]
-        words = [f"{r['search_seconds']:.0f}, {r['metrics']['mean_dice']:.3f}" for r in both]
-        ratio = both[0]["search_seconds"] / both[1]["search_seconds"]
-        rows.append((seed, *words, f"{ratio:.1f}"))
-    return rows
+    pairs = [(s, whole[s], sampled[s]) for s in sorted(whole.keys() & sampled.keys())]
+    return [
+        (
+            seed,
+            *(f"{r['search_seconds']:.0f}, {r['metrics']['mean_dice']:.3f}" for r in pair),
+            f"{pair[0]['search_seconds'] / pair[1]['search_seconds']:.1f}",
+        )
+        for seed, *pair in pairs
+    ]
 
 
 def rank_agreement(first, second) -> tuple[float, float]:

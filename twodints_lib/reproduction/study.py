@@ -64,24 +64,15 @@ CONTROLS = (
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a study, and the record that it leaves.
+    """One training of a study, and the record that it leaves at `path`.
 
     `make(setup, **given)` makes it; `given` tells the job from its study's others: texts, a Plan.
     """
 
-    study: str
-    name: str
+    path: Path
     setup: Setup
     make: Callable[..., dict]
     given: dict
-
-    @property
-    def path(self) -> Path:
-        """Where the record lies: those of other data sets than `simulated` apart."""
-        data = self.setup.dataset.name
-        place = self.study if data == "simulated" else f"{self.study}-{data}"
-        name = self.name.replace(":", "").replace(" ", "-").replace(",", "")
-        return records.STUDIES / place / f"{name}.json"
 
     def decides(self) -> dict:
         """The part of a record that says what was trained: another value is another training."""
@@ -103,7 +94,7 @@ class Job:
             found = files.read_json(self.path)
             records.check_made(self.path, found, self.decides())
             return found
-        log.info(f"{self.path.parent.name}: {self.name}")
+        log.info(f"{self.path.parent.name}: {self.path.stem}")
         made = self.make(self.setup, **self.given)
         return files.read_json(files.write_json(self.path, self.decides() | made))
 
@@ -200,12 +191,12 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
     modalities, paper = setup.dataset.modalities, {"plan": PLANS["paper"]}
     variants = {
         "controls": {
-            **{f"searched: {n}": (searched_job, {"plan": p}) for n, p in PLANS.items()},
-            **{variant: (control_job, {"variant": variant}) for variant in CONTROLS},
+            **{f"searched-{_plain(n)}": (searched_job, {"plan": p}) for n, p in PLANS.items()},
+            **{_plain(v): (control_job, {"variant": v}) for v in CONTROLS},
         },
         "sampling": {n: (sampling_job, {"plan": PLANS[n]}) for n in two},
         "modalities": {
-            f"{m} {which}": (modality_job, {"modality": m, "which": which} | paper)
+            f"{m}-{which}": (modality_job, {"modality": m, "which": which} | paper)
             for m, which in product(modalities, ("joint", "own"))
         },
         "tiny": {
@@ -213,16 +204,21 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
             **{n: (tiny.search_job, {"plan": PLANS[n]}) for n in two},
         },
         "instances": {
-            f"{head} by {score}": (instance_job, {"head": head, "score": score} | paper)
+            f"{head}-by-{score}": (instance_job, {"head": head, "score": score} | paper)
             for head, score in product(("3-class", "ladder"), ("dice", "f1"))
         },
     }
+    place = results.place(study, setup.dataset.name)
     found = [
-        Job(study, f"{name} seed {seed}", replace(setup, seed=seed), make, given)
+        Job(place / f"{name}-seed-{seed}.json", replace(setup, seed=seed), make, given)
         for name, (make, given) in variants[study].items()
         for seed in seeds or (tiny.TABLES if name == "table" else SEEDS)
     ]
     return sorted(found, key=lambda job: job.setup.seed)
+
+
+def _plain(name):
+    return name.replace(":", "").replace(" ", "-").replace(",", "")
 
 
 def run(data: str = "simulated", only: Sequence[str] = (), seeds: Sequence[int] = ()) -> None:

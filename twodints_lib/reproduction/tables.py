@@ -12,21 +12,23 @@ from twodints_lib.reproduction import claims
 from twodints_lib.reproduction.results import load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
-from twodints_lib.scoring.statistics import Difference
 
 OPEN = "not run"
 SHAPED = "neurips-shaped"  # drawn images in the challenge's layout
-HEADER_3 = (
-    "row", "parameters, paper", "parameters here", "hours, paper",
-    "seconds a step", "hours for 2000 epochs of 900 images", "hardware",
-)  # fmt: skip
-HEADER_4 = (
-    "row", "patch", "batch", "Dice, paper", "Dice, ours", "ours minus UNet", "seeds",
-    "steps", "hours", "hardware",
-)  # fmt: skip
-HEADER_5 = (
-    "row", "F1, paper", "F1, ours", "over modalities", "ours minus SegResNet (Deconv)", "seeds",
-)  # fmt: skip
+HEADERS = {
+    "3": (
+        "row", "parameters, paper", "parameters here", "hours, paper", "seconds a step",
+        "hours for 2000 epochs of 900 images", "hardware",
+    ),
+    "4": (
+        "row", "patch", "batch", "Dice, paper", "Dice, ours", "ours minus UNet", "seeds",
+        "steps", "hours", "hardware",
+    ),
+    "5": (
+        "row", "F1, paper", "F1, ours", "over modalities", "ours minus SegResNet (Deconv)",
+        "seeds",
+    ),
+}  # fmt: skip
 
 
 def heading(folder: Path) -> str:
@@ -54,101 +56,103 @@ def hardware(record: dict) -> str:
     return f"{record['processes']} x {name}" if record.get("processes") else name
 
 
-def interval(found: Difference | None) -> str:
-    """A difference with its interval, or why there is none."""
-    return "under 2 seeds: none" if found is None else str(found)
+def told_cells(row: paper.Row) -> dict:
+    """What the paper says of a row, by the columns of HEADERS."""
+    return {
+        "row": row.title,
+        "patch": row.patch,
+        "batch": row.batch,
+        "parameters, paper": f"{row.parameters:,}",
+        "hours, paper": f"{row.minutes / 60:.1f}",
+        "Dice, paper": f"{row.dice:.3f}",
+        "F1, paper": "" if row.f1 is None else f"{row.f1:.3f}",
+    }
 
 
-def table_3(folder: Path) -> list[tuple]:
-    """Rows under HEADER_3: sizes and times."""
-    found = []
-    for row, some in zip(paper.ROWS, load_rows(folder).values(), strict=True):
-        ours = (OPEN, OPEN, OPEN, "")
-        if some:
-            seconds = float(np.median([r["step_seconds"] for r in some]))
-            hours = seconds * 2000 * np.ceil(900 / some[0]["settings"]["batch"]) / 3600
-            size = f"{some[0]['metrics']['network_parameters']:,}"
-            ours = (size, f"{seconds:.3f}", f"{hours:.1f}", hardware(some[0]))
-        theirs = (row.title, f"{row.parameters:,}", f"{row.minutes / 60:.1f}")
-        found.append((*theirs[:2], ours[0], theirs[2], *ours[1:]))
-    return found
+def our_cells(some: list[dict], every: dict[str, list[dict]]) -> dict:
+    """What the records of a row say, beside those of every row, by the columns of HEADERS.
+
+    F1 is that of the test images (the challenge's Tuning) where there are any, else of validation.
+    """
+    size, first = some[0]["settings"], some[0]["metrics"]
+    part = "test" if all("test" in r for r in some) else "metrics"
+    dice = np.mean([r["metrics"]["mean_dice"] for r in some])
+    f1, over = (np.mean([r[part][k] for r in some]) for k in ("mean_f1", "modality_mean_f1"))
+    step = np.median([r["step_seconds"] for r in some])
+    hours = step * 2000 * -(-900 // size["batch"]) / 3600
+    whole = first["epochs"] * -(-first["training_images"] // size["batch"])
+
+    def gain(other, *score):
+        found = row_difference(some, every[other], *score)
+        same = some is every[other]
+        return "" if same else "under 2 seeds: none" if found is None else str(found)
+
+    return {
+        "patch": size["patch"],
+        "batch": size["batch"],
+        "parameters here": f"{first['network_parameters']:,}",
+        "seconds a step": f"{step:.3f}",
+        "hours for 2000 epochs of 900 images": f"{hours:.1f}",
+        "hardware": hardware(some[0]),
+        "Dice, ours": f"{dice:.3f}",
+        "ours minus UNet": gain("unet"),
+        "seeds": len(some),
+        "steps": size["max_steps"] or whole,
+        "hours": f"{np.mean([r['seconds'] for r in some]) / 3600:.2f}",
+        "F1, ours": f"{f1:.3f}",
+        "over modalities": f"{over:.3f}",
+        "ours minus SegResNet (Deconv)": gain("segresnet-deconv", "f1", part),
+    }
 
 
-def table_4(folder: Path) -> list[tuple]:
-    """Rows under HEADER_4: Dice, mean over seeds, and the paired difference to UNet."""
-    every, found = load_rows(folder), []
+def rows(number: str, folder: Path) -> list[tuple]:
+    """Table 3, 4 or 5 under its header, every row of the paper, our records those of one scale."""
+    every, lines = load_rows(folder), []
+    blank = dict.fromkeys(("parameters here", "seconds a step", "Dice, ours", "F1, ours"), OPEN)
     for row in paper.ROWS:
-        some, size = every[row.name], {"patch": row.patch, "batch": row.batch}
-        ours = (OPEN, *[""] * 5)
-        if some:
-            size, told = some[0]["settings"], some[0]["metrics"]
-            gain = interval(row_difference(some, every["unet"])) if row.name != "unet" else ""
-            hours = np.mean([r["seconds"] for r in some]) / 3600
-            dice = np.mean([r["metrics"]["mean_dice"] for r in some])
-            steps = size["max_steps"] or told["epochs"] * -(
-                -told["training_images"] // size["batch"]
-            )
-            ours = (f"{dice:.3f}", gain, len(some), steps, f"{hours:.2f}", hardware(some[0]))
-        found.append((row.title, size["patch"], size["batch"], f"{row.dice:.3f}", *ours))
-    return found
-
-
-def table_5(folder: Path) -> list[tuple]:
-    """Rows under HEADER_5: F1 of the test images (Tuning) where there are any, else of val."""
-    every, found = load_rows(folder), []
-    for row in paper.ROWS:
-        some, other, ours = every[row.name], every["segresnet-deconv"], (OPEN, "", "", "")
-        if some:
-            part = "test" if all("test" in r for r in some) else "metrics"
-            f1 = [np.mean([r[part][k] for r in some]) for k in ("mean_f1", "modality_mean_f1")]
-            gain = "" if some is other else interval(row_difference(some, other, "f1", part))
-            ours = (*(f"{x:.3f}" for x in f1), gain, len(some))
-        found.append((row.title, "" if row.f1 is None else f"{row.f1:.3f}", *ours))
-    return found
-
-
-TABLES = {"3": (HEADER_3, table_3), "4": (HEADER_4, table_4), "5": (HEADER_5, table_5)}
-
-
-def scales(folder: Path) -> list[Path]:
-    """The folders of all scales that have records."""
-    return sorted({p.parent for p in Path(folder).glob("*/*-seed-*.json")})
+        some = every[row.name]
+        cells = told_cells(row) | (our_cells(some, every) if some else blank)
+        lines.append(tuple(cells.get(column, "") for column in HEADERS[number]))
+    return lines
 
 
 def show(number: str, start: str = "") -> str:
     """One table for every scale whose folder's name begins with `start`, as text."""
-    header, make = TABLES[number]
-    folders = sorted(scales(records.ROWS), key=lambda f: SHAPED in f.name)  # no result comes last
-    folders += scales(store.runs_dir() / "rows")
-    texts = [
-        report.text_table(header, make(f), f"Table {number}: {heading(f)}")
-        for f in folders
-        if f.name.startswith(start)
+    found = [
+        {p.parent for p in folder.glob(f"{start}*/*-seed-*.json")}
+        for folder in (records.ROWS, store.runs_dir() / "rows")
     ]
-    if not texts:
+    # What is no result comes last, a user's own runs after ours.
+    folders = [f for some in found for f in sorted(some, key=lambda f: (SHAPED in f.name, f))]
+    if not folders:
         raise InputError(
             f"--rows {start}: no records of such rows; run one with `twodints run --row NAME`."
         )
+    texts = (
+        report.text_table(HEADERS[number], rows(number, f), f"Table {number}: {heading(f)}")
+        for f in folders
+    )
     return "\n\n".join(texts)
 
 
 def text(name: str, start: str = "", data: str = "simulated", save: str | None = None) -> str:
     """A table by the name that the command knows it by; `start` and `data` as its options."""
-    if name in TABLES:
+    if name in HEADERS:
         return show(name, start)
-    if name == "claims":
-        return report.markdown(claims.HEADER, claims.table(claims.settled()))
-    if name == "pretrained":
-        return report.markdown(pretrained.HEADER, pretrained.rows())
-    if name == "presets":
-        return report.markdown(report.PRESET_HEADER, report.preset_rows(report.course_records()))
+    if name == "parameters":
+        return report.text_table(report.PARAMETER_HEADER, report.parameter_rows())
+    if name == "cells":
+        setup = begin("laptop", data, 2022)
+        statistics = report.measure_cells(setup.dataset)
+        if save:
+            files.write_json(save, store.record(setup, {"table": "cells"}, statistics, 0))
+        return report.text_table(report.CELL_HEADER, report.cell_rows(statistics))
     if name in report.BENCH_TABLES:
         header, make = report.BENCH_TABLES[name]
         return report.markdown(header, make(files.read_json(records.HOME / f"bench-{name}.json")))
-    if name == "parameters":
-        return report.text_table(report.PARAMETER_HEADER, report.parameter_rows())
-    setup = begin("laptop", data, 2022)
-    statistics = report.measure_cells(setup.dataset)
-    if save:
-        files.write_json(save, store.record(setup, {"table": "cells"}, statistics, 0))
-    return report.text_table(report.CELL_HEADER, report.cell_rows(statistics))
+    header, make = {
+        "claims": (claims.HEADER, lambda: claims.table(claims.settled())),
+        "pretrained": (pretrained.HEADER, pretrained.rows),
+        "presets": (report.PRESET_HEADER, lambda: report.preset_rows(report.course_records())),
+    }[name]
+    return report.markdown(header, make())

@@ -41,9 +41,7 @@ WINDOW = 64  # pixels a side where a network is scored
 class Drawn(loop.Joint):
     """The plain way to train, on batches drawn before: all networks of a table see the same."""
 
-    def __init__(self, net, samples, recipe, seed, drawn):
-        super().__init__(net, samples, recipe, seed)
-        self.drawn = drawn  # a list of batches for each epoch
+    drawn = ()  # a list of batches for each epoch
 
     def batches(self, patches, epoch):
         """The batches of an epoch."""
@@ -71,7 +69,8 @@ def table(setup: Setup) -> list[dict]:
     drawn = [list(plain.batches(plain.patches, e + 1)) for e in range(recipe.epochs)]
     for number, spec in enumerate(specs[len(rows) :], len(rows) + 1):
         net, start = _fresh(setup, spec), time.perf_counter()
-        trainer = Drawn(net, samples, recipe, setup.seed, drawn)
+        trainer = Drawn(net, samples, recipe, setup.seed)
+        trainer.drawn = drawn
         for epoch in range(1, recipe.epochs + 1):
             trainer.epoch(epoch)
         trained, dice = time.perf_counter() - start, predict.mean_dice(net, val, WINDOW)
