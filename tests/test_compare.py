@@ -1,5 +1,6 @@
 """Two runs beside each other: what differs, by how much, on which images."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.reproduction import compare
 from twodints_lib.scoring.statistics import paired_bootstrap
 from twodints_lib.space import topology
+from twodints_lib.training import search
 
 DICE, F1 = [0.5, 0.6, None, 0.8], [0.2, 0.9, 0.4, 0.4]
 
@@ -153,3 +155,16 @@ def test_the_figure_has_one_dot_an_image(tmp_path):
     assert sorted(map(tuple, dots)) == sorted((f, f) for f in F1)
     assert [t.get_text() for t in left.get_legend().get_texts()] == ["brightfield", "DIC"]
     assert "won 0, lost 0, tied 4" in {t.get_text() for t in right.texts}
+
+
+def test_two_searches_are_laid_beside_each_other(tiny_setup, capsys):
+    """Real runs of supernets, as a course leaves them."""
+    folders = [
+        search.search_supernet(dataclasses.replace(tiny_setup, seed=seed)) for seed in (1, 2)
+    ]
+    found = compare.compare(*folders)
+    codes = [search.found_code(folder)["paths"] for folder in folders]
+    assert found["topology"]["of"] == np.size(codes[0]) == 8
+    assert ("seed", 1, 2) in found["settings"]
+    assert cli.main(["diff", *map(str, folders)]) == 0
+    assert "of 8 path switches differ" in capsys.readouterr().out
