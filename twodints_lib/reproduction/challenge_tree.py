@@ -5,6 +5,7 @@ ours. So every path of the `paper` preset runs without the download; a score on 
 """
 
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,12 @@ SLIDE, TILE = 5120, 1024  # pixels a side: a whole slide has over 25 megapixels
 
 def groups(told: dict) -> list[tuple[int, int, str, str]]:
     """(first id, last id, modality, extension) of the training images, from the manifest."""
-    found = []
-    for r in (r for r in told["ranges"] if r["part"] == "Training-labeled"):
-        for e in told["extensions"]:
-            first, last = max(r["first"], e["first"]), min(r["last"], e["last"])
-            if first <= last:
-                found.append((first, last, r["modality"], e["extension"]))
-    return sorted(found)
+    ranges = (r for r in told["ranges"] if r["part"] == "Training-labeled")
+    both = (
+        (max(r["first"], e["first"]), min(r["last"], e["last"]), r["modality"], e["extension"])
+        for r, e in product(ranges, told["extensions"])
+    )
+    return sorted(group for group in both if group[0] <= group[1])
 
 
 def chosen_ids(told: dict, images: int) -> list[int]:
@@ -48,7 +48,7 @@ def spread(first: list[int], last: int, count: int) -> list[int]:
     return sorted(first + [others[i] for i in steps])
 
 
-def disguise(image, extension: str, turn: int):
+def disguise(image: np.ndarray, extension: str, turn: int) -> np.ndarray:
     """An image (H, W) or (H, W, 3), uint8 or uint16, in one of the shapes the archives hold.
 
     `turn` goes through the cases: grey or colour; with an alpha channel that says nothing; of a
@@ -66,7 +66,7 @@ def disguise(image, extension: str, turn: int):
     return cases[turn % len(cases)]
 
 
-def write(path: Path, image):
+def write(path: Path, image: np.ndarray) -> None:
     """An image as its extension says; TIFFs deflated, as the challenge's labels are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix in (".tif", ".tiff"):
@@ -77,14 +77,7 @@ def write(path: Path, image):
         iio.imwrite(path, image)
 
 
-def write_pair(folder: Path, name: str, extension: str, image, labels):
-    """images/<name>.<extension> and labels/<name>_label.tiff, int16 ids with a gap."""
-    write(folder / "images" / f"{name}.{extension}", image)
-    ids = np.where(labels > 2, labels + 3, labels).astype(np.int16)
-    write(folder / "labels" / f"{name}_label.tiff", ids)
-
-
-def slide(seed: int, size: int, tile: int):
+def slide(seed: int, size: int, tile: int) -> tuple[np.ndarray, np.ndarray]:
     """A whole slide (size, size, 3) uint8 and its labels (size, size) int32, of simulated tiles."""
     image = np.zeros((size, size, 3), np.uint8)
     labels = np.zeros((size, size), np.int32)
@@ -97,27 +90,32 @@ def slide(seed: int, size: int, tile: int):
     return image, labels
 
 
-def make_shaped(folder, images: int = 40, seed: int = 2022) -> Path:
-    """Write the tree: `images` training pairs, a tenth as many for tuning and for testing, one
-    whole slide. The folder appears when all is written; InputError when it exists already."""
-    folder, told = Path(folder), manifest.load_manifest("neurips2022")
-    if folder.exists():
-        raise InputError(f"{folder}: exists already; remove it to make it anew.")
-    ids, kinds = chosen_ids(told, images), groups(told)
+def pairs(told: dict, images: int) -> list[tuple[str, str, str, str, int]]:
+    """(part, name, modality, extension, turn of `disguise`) of every image but the slide."""
+    found, seen, kinds = [], Counter(), groups(told)
+    for i in chosen_ids(told, images):
+        modality, extension = next(g[2:] for g in kinds if g[0] <= i <= g[1])
+        found.append(("Training-labeled", f"cell_{i:05}", modality, extension, seen[extension]))
+        seen[extension] += 1
     tuning = [r for r in told["ranges"] if r["part"] == "Tuning"]
     one_each = {r["modality"]: r["first"] for r in reversed(tuning)}
-    jobs = []
-    seen = Counter()
-    for i in ids:
-        modality, extension = next(g[2:] for g in kinds if g[0] <= i <= g[1])
-        jobs.append(("Training-labeled", f"cell_{i:05}", modality, extension, seen[extension]))
-        seen[extension] += 1
     for turn, i in enumerate(spread(list(one_each.values()), 101, max(4, images // 10))):
         modality = next(r["modality"] for r in tuning if r["first"] <= i <= r["last"])
-        jobs.append(("Tuning", f"cell_{i:05}", modality, ("png", "tif")[turn % 2], turn))
-        name = f"OpenTest_{turn + 1:03}"
-        jobs.append(("Testing/Public", name, modality, ("png", "bmp")[turn % 2], 0))
-    rng = np.random.default_rng(seed)
+        test = f"OpenTest_{turn + 1:03}"
+        found += [
+            ("Tuning", f"cell_{i:05}", modality, ("png", "tif")[turn % 2], turn),
+            ("Testing/Public", test, modality, ("png", "bmp")[turn % 2], 0),
+        ]
+    return found
+
+
+def make_shaped(folder: Path, images: int = 40, seed: int = 2022) -> Path:
+    """Write the tree: `images` training pairs, a tenth as many for tuning and for testing, one
+    whole slide. The folder appears when all is written; InputError when it exists already."""
+    folder = Path(folder)
+    if folder.exists():
+        raise InputError(f"{folder}: exists already; remove it to make it anew.")
+    jobs, rng = pairs(manifest.load_manifest("neurips2022"), images), np.random.default_rng(seed)
     with whole_folder(folder) as partial:
         for number, (part, name, modality, extension, turn) in enumerate(
             tqdm(jobs, desc=folder.name, unit="image", mininterval=0.5)
@@ -126,8 +124,10 @@ def make_shaped(folder, images: int = 40, seed: int = 2022) -> Path:
             deep = modality in ("phase-contrast", "fluorescence") and extension != "bmp"
             dtype = "uint16" if deep and turn % 2 else "uint8"
             image, labels = optics.simulate(modality, seed + number, size, dtype=dtype)
-            shown = disguise(image, extension, turn)
-            write_pair(partial / part, name, extension, shown, labels)
+            ids = np.where(labels > 2, labels + 3, labels).astype(np.int16)  # with a gap
+            picture = partial / part / "images" / f"{name}.{extension}"
+            write(picture, disguise(image, extension, turn))
+            write(partial / part / "labels" / f"{name}_label.tiff", ids)
         image, labels = slide(seed, SLIDE, TILE)
         public = partial / "Testing" / "Public"
         write(public / "WSI" / "OpenTest_WSI_001.tif", image)
@@ -138,13 +138,10 @@ def make_shaped(folder, images: int = 40, seed: int = 2022) -> Path:
 def make(images: int | None = None) -> Path:
     """The data set neurips-shaped: found in the cache where it has so many training images (None:
     any number), else drawn, by default with its manifest's number."""
-    settings, home = (
-        manifest.load_manifest("neurips-shaped")["settings"],
-        cache_dir() / "neurips-shaped",
-    )
+    settings = manifest.load_manifest("neurips-shaped")["settings"]
+    home = cache_dir() / "neurips-shaped"
     found = len(list((home / "Training-labeled" / "images").glob("*")))
     if not found or images not in (None, found):
-        wanted = settings["train"] if images is None else images
-        make_shaped(home, wanted, settings["seed"])
+        make_shaped(home, settings["train"] if images is None else images, settings["seed"])
     log.info(home)
     return home

@@ -66,8 +66,10 @@ def parameters(claim: dict) -> Answer:
 def counted_network(claim: dict) -> Answer:
     """Are the printed sizes those of supernets, architecture parameters in the count?"""
     whole, alphas = count(paper.row(claim["row"]).spec)
-    words = f"the supernet has {whole:,}, {alphas} of them architecture parameters; no derived "
-    words += "network holds these, not even one with every path"
+    words = (
+        f"the supernet has {whole:,}, {alphas} of them architecture parameters; no derived network "
+        "holds these, not even one with every path"
+    )
     return (EXACT if whole == claim["number"] and alphas else OURS), words
 
 
@@ -165,8 +167,10 @@ def over_segmentation(claim: dict) -> Answer:
     split, merged, spurious = (
         sum(c[kind] for c in counts) for kind in ("split", "merged", "spurious")
     )
-    words = f"{merged:,} cells merged, {split:,} split, {spurious:,} predictions spurious, some of "
-    words += f"them second pieces; over {len(counts)} runs"
+    words = (
+        f"{merged:,} cells merged, {split:,} split, {spurious:,} predictions spurious, some of "
+        f"them second pieces; over {len(counts)} runs"
+    )
     return decide(split > merged, split + spurious < merged), words
 
 
@@ -195,9 +199,11 @@ def controls(claim: dict) -> Answer:
     if not found:
         return NOT, "no record of the study"
     helped, hurt = (_named(found, f"search {how}") for how in ("helped", "hurt"))
-    words = f"the paper has no random or fixed topology beside it; ours: of {len(found)} that "
-    words += f"nobody searched, Dice below the search's for {_names(helped)}, above it for "
-    words += f"{_names(hurt)}, not decided for the rest"
+    words = (
+        f"the paper has no random or fixed topology beside it; ours: of {len(found)} that nobody "
+        f"searched, Dice below the search's for {_names(helped)}, above it for {_names(hurt)}, not "
+        "decided for the rest"
+    )
     return decide(len(helped) == len(found), bool(hurt)), words
 
 
@@ -207,8 +213,10 @@ def one_topology(claim: dict) -> Answer:
     if not found:
         return NOT, "no record of the study"
     own, joint = (_named(found, f"{which} better") for which in ("own", "joint"))
-    words = f"a topology searched for one modality alone beats the joint one for {_names(own)}, "
-    words += f"loses for {_names(joint)}, not decided for the rest; {found[0][1]} seeds"
+    words = (
+        f"a topology searched for one modality alone beats the joint one for {_names(own)}, loses "
+        f"for {_names(joint)}, not decided for the rest; {found[0][1]} seeds"
+    )
     return decide(len(joint) == len(found), bool(own)), words
 
 

@@ -37,15 +37,15 @@ def heading(folder: Path) -> str:
     if not rows:
         return "no record yet: twodints run --row NAME"
     table = pd.json_normalize([r for some in rows for r in some])
-    scale = table["preset"] + " preset on " + table["data"]
-    steps, precisions = table["settings.max_steps"], table["settings.precision"]
-    words = sorted(scale.unique())
-    if any(table["preset"] != "paper") or any(steps != 0):
-        words.append("smaller than the paper's")
-    words += [f"{n} steps a row" for n in sorted(set(steps)) if n]
-    if SHAPED in set(table["data"]):
-        words.append("drawn images: no result")
-    words += sorted(set(precisions) - {"float32"})
+    presets, data = table["preset"], table["data"]
+    steps, precisions = (sorted(set(table[f"settings.{k}"])) for k in ("max_steps", "precision"))
+    words = [
+        *sorted(set(presets + " preset on " + data)),
+        *["smaller than the paper's"] * (any(presets != "paper") or any(steps)),
+        *(f"{n} steps a row" for n in steps if n),
+        *["drawn images: no result"] * (SHAPED in set(data)),
+        *(p for p in precisions if p != "float32"),
+    ]
     return ", ".join(words) + mixture(*rows)
 
 
