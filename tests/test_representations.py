@@ -220,10 +220,10 @@ def test_a_head_is_the_sum_of_its_parts(name):
     torch.testing.assert_close(drawn, HEADS[name].activate(logits[:, at[name]]))
     own = HEADS[name]
     wanted = torch.from_numpy(maps)[None].expand(2, -1, -1, -1)
-    losses = {n: HEADS[n].loss(logits[:, at[n]], wanted[:, at[n]]) for n in at}
-    shared = heads.PARTS["foreground"].loss(logits[:, 3:4], wanted[:, 3:4])  # counted once
-    whole = losses["3-class"] + losses["distance"] + losses["flow"] - shared
-    torch.testing.assert_close(losses["ladder"], whole)
+    each = {n: HEADS[n].loss(logits[:, at[n]], wanted[:, at[n]]) for n in at}
+    shared = losses.foreground(logits[:, 3:4], wanted[:, 3:4])  # counted once
+    whole = each["3-class"] + each["distance"] + each["flow"] - shared
+    torch.testing.assert_close(each["ladder"], whole)
     assert own.channels == len(at[name]) and own.decode(maps[at[name]]).max() > 10
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from twodints_lib import fingerprint
-from twodints_lib.data.images import IMAGE_SUFFIXES
+from twodints_lib.data.images import image_files
 from twodints_lib.data.manifest import load_manifest, manifests
 from twodints_lib.errors import InputError
 from twodints_lib.files import MODALITIES, cache_dir, digest, read_csv, whole_file, whole_folder
@@ -205,8 +205,8 @@ def _pairs(folder, split, images="images", labels="labels") -> list[Item]:
     for r in load_manifest("neurips2022")["ranges"]:
         for number in range(r["first"], r["last"] + 1):
             told[r["part"], f"cell_{number:05}"] = r["modality"]
-    labels = {p.stem: p for p in _images(folder / labels)}
-    for path in _images(folder / images):
+    labels = {p.stem: p for p in image_files(folder / labels)}
+    for path in image_files(folder / images):
         label = labels.get(f"{path.stem}_label", labels.get(path.stem))
         items.append(Item(path.stem, told.get((part, path.stem), "unknown"), split, path, label))
     bare = [i.image.name for i in items if not i.label]
@@ -214,10 +214,6 @@ def _pairs(folder, split, images="images", labels="labels") -> list[Item]:
         lack = f"{len(bare)} of {len(items)} images have no label, the first {bare[0]}"
         raise InputError(f"{folder}: {lack}; put <stem>_label.tiff in labels/ or take them out.")
     return items
-
-
-def _images(folder) -> list[Path]:
-    return [p for p in sorted(folder.glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _told(root, items) -> list[Item]:

@@ -16,6 +16,11 @@ from twodints_lib.errors import InputError
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
 
 
+def image_files(folder: Path) -> list[Path]:
+    """The image files of a folder by name; what a file manager hides is left out."""
+    return [p for p in sorted(Path(folder).glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+
+
 def read_pages(path) -> list[np.ndarray]:
     """Every page of an image file, each (H, W) or (H, W, C).
 

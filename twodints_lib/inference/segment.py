@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from twodints_lib.data.images import IMAGE_SUFFIXES, read_pages, scaled, to_8_bit
+from twodints_lib.data.images import image_files, read_pages, scaled, to_8_bit
 from twodints_lib.errors import InputError
 from twodints_lib.files import whole_file
 from twodints_lib.inference import tiles
@@ -102,8 +102,7 @@ def list_images(paths: Iterable[Path]) -> list[Path]:
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES)
-            if not inside:
+            if not (inside := image_files(path)):
                 raise InputError(f"{path}: holds no images; give image files or their folder.")
             found += inside
         elif path.is_file():

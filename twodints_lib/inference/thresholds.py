@@ -90,7 +90,7 @@ def _summary(modality, f1) -> dict:
 def best_decoder(scores: dict, settings: dict) -> dict:
     """What goes with a network: the representation that scored best and its thresholds."""
 
-    def worth(name):
+    def worth(name: str) -> float:
         return scores.get(f"{name}, tuned", scores[name])["modality_mean_f1"]
 
     name = max((n for n in scores if not n.endswith(", tuned")), key=worth)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from twodints_lib.data.images import IMAGE_SUFFIXES, read_labels
+from twodints_lib.data.images import image_files, read_labels
 from twodints_lib.errors import InputError
 from twodints_lib.files import read_csv, write_csv
 from twodints_lib.scoring.scores import COUNTS, DEFAULT, RATIOS, Rules, score, summarise
@@ -52,8 +52,7 @@ def _label_files(folder) -> dict[str, Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a folder of label files.")
-    files = sorted(p for p in folder.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
+    if not (files := image_files(folder)):
         raise InputError(f"{folder}: holds no label files; give a folder of label files.")
     found = {}
     for path in files:

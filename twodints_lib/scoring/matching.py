@@ -106,7 +106,9 @@ def overlaps(truth, pred, frame: int = FRAME) -> Overlaps:
     return Overlaps(a_ids, b_ids, a_area, b_area, a_kept, b_kept, pairs, pixels[both])
 
 
-def pair(found: Overlaps, threshold: float = 0.5, at_least: bool = True):
+def pair(
+    found: Overlaps, threshold: float = 0.5, at_least: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Matched cells: indices in truth, in prediction, and their IoU, pair by pair.
 
     The largest one-to-one set of kept cells with IoU >= threshold (`at_least`) or > threshold;

@@ -59,10 +59,3 @@ def decode_grown(maps: np.ndarray) -> np.ndarray:
     cells = decode_three_class(maps)
     grown = segmentation.expand_labels(cells, 2)
     return np.where(maps[INTERIOR] + maps[BOUNDARY] > 0.5, grown, cells).astype(np.int32)
-
-
-def loss(logits, maps):
-    """Dice and cross entropy of the three classes, background included (paper, 3.2; MONAI)."""
-    from monai.losses import DiceCELoss
-
-    return DiceCELoss(include_background=True, softmax=True)(logits, maps)

@@ -27,10 +27,3 @@ def decode_distance(maps: np.ndarray, foreground: float = 0.5, h: float = 0.2) -
     hills = ndimage.gaussian_filter(maps[1], 1) * inside
     seeds = measure.label(morphology.h_maxima(hills, h) & inside, connectivity=2)
     return without_small(segmentation.watershed(-hills, seeds, mask=inside), SMALL)
-
-
-def loss(logits, maps):
-    """Five times the mean absolute error of the distance."""
-    from torch.nn.functional import l1_loss
-
-    return 5 * l1_loss(logits.sigmoid(), maps)

@@ -92,7 +92,7 @@ def remembering() -> Callable[..., np.ndarray]:
     """decode_flow that follows the same flow once for each spread, not for each error too."""
     known = {}
 
-    def decode(maps, spread, error):
+    def decode(maps: np.ndarray, spread: float, error: float) -> np.ndarray:
         key = (id(maps), spread)
         if key not in known:
             known[key] = flow_cells(maps, spread=spread)
@@ -104,10 +104,3 @@ def remembering() -> Callable[..., np.ndarray]:
 def _drop_wrong(labels, wrong, error: float) -> np.ndarray:
     """Cells whose error is at most `error`, renumbered."""
     return renumber(np.where(np.concatenate([[False], wrong <= error])[labels], labels, 0))
-
-
-def loss(logits, maps):
-    """Five times the mean square error of the flow."""
-    from torch.nn.functional import mse_loss
-
-    return 5 * mse_loss(logits, maps)

@@ -2,34 +2,38 @@
 
 A head is made of parts, maps (C, H, W) that belong together: classes; foreground; distance; flow.
 A decoder reads some of these parts, and goes with every head that has them. To add a head: write
-its part in a file of its own beside these, and add a line to the tables below.
+its part's encode and decode in a file beside these, its loss in losses.py, and add a line to each
+of the tables below.
 Labels are (H, W) integers, maps float32 in 0..1 or, for a flow, -1..1.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twodints_lib.errors import InputError
-from twodints_lib.targets import classes, distance, flow, foreground
+from twodints_lib.targets import classes, distance, flow
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Part:
-    """Maps that belong together: from labels, from logits (B, C, H, W), and how they are learnt."""
+    """Maps that belong together: drawn from labels (H, W), and from logits (B, C, H, W)."""
 
     channels: int
     encode: Callable[[np.ndarray], np.ndarray]
     activate: Callable
-    loss: Callable
 
 
 PARTS = {
-    "classes": Part(3, classes.encode_three_class, lambda x: x.softmax(1), classes.loss),
-    "foreground": Part(1, foreground.encode_foreground, lambda x: x.sigmoid(), foreground.loss),
-    "distance": Part(1, distance.encode_distance, lambda x: x.sigmoid(), distance.loss),
-    "flow": Part(2, flow.encode_flow, lambda x: x, flow.loss),
+    "classes": Part(3, classes.encode_three_class, lambda x: x.softmax(1)),
+    "foreground": Part(1, lambda x: (x > 0).astype(np.float32)[None], lambda x: x.sigmoid()),
+    "distance": Part(1, distance.encode_distance, lambda x: x.sigmoid()),
+    "flow": Part(2, flow.encode_flow, lambda x: x),
 }
 
 
@@ -113,17 +117,21 @@ class Head:
         """The maps (C, H, W) float32 that a perfect network would draw."""
         return encode(labels, self.parts)
 
-    def activate(self, logits):
-        """Maps from logits, both (B, C, H, W) tensors."""
-        import torch
+    def activate(self, logits: "Tensor") -> "Tensor":
+        """Maps from logits, both (B, C, H, W)."""
+        import torch  # here and below: labels, maps and cells do without
 
         parts = [PARTS[name].activate(logits[:, at]) for name, at in self._slices().items()]
         return torch.cat(parts, 1)
 
-    def loss(self, logits, maps):
-        """The sum of its parts' losses, of logits and maps (B, C, H, W)."""
-        losses = [PARTS[n].loss(logits[:, at], maps[:, at]) for n, at in self._slices().items()]
-        return sum(losses[1:], losses[0])
+    def loss(self, logits: "Tensor", maps: "Tensor") -> "Tensor":
+        """The sum of its parts' losses."""
+        from twodints_lib.targets import losses
+
+        each = [
+            getattr(losses, name)(logits[:, at], maps[:, at]) for name, at in self._slices().items()
+        ]
+        return sum(each[1:], each[0])
 
     def decode(self, maps: np.ndarray, **thresholds) -> np.ndarray:
         """Cells (H, W) int32 of its maps (C, H, W) by its own decoder."""
