@@ -16,7 +16,7 @@ from twodints_lib.inference import predict, segment
 from twodints_lib.scoring import ceiling, scores
 from twodints_lib.space import networks, topology
 from twodints_lib.space.specs import DerivedSpec, SegResNetSpec, SupernetSpec, UNetSpec
-from twodints_lib.targets import classes, heads
+from twodints_lib.targets import classes, heads, losses
 from twodints_lib.targets.distance import encode_distance
 from twodints_lib.targets.heads import DECODERS, HEADS
 from twodints_lib.training import loop, patches, recipes, search
