@@ -6,7 +6,6 @@ import pytest
 
 from twodints_lib import cli
 from twodints_lib.errors import InputError
-from twodints_lib.inference import segment
 from twodints_lib.runs import report
 
 
@@ -56,13 +55,13 @@ def test_errors_become_a_line_and_a_code(monkeypatch, capsys, error, code, word)
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(segment, "segment_files", fail)
+    monkeypatch.setattr(cli.inference, "segment_files", fail)
     assert cli.main(["segment", "a.png", "-o", "out"]) == code
     said = capsys.readouterr().err
     assert word in said and said.count("\n") == 1
 
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(segment, "segment_files", lambda *_: 1 / 0)
+    monkeypatch.setattr(cli.inference, "segment_files", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["segment", "a.png", "-o", "out"])

@@ -11,6 +11,7 @@ from imageio import v3 as iio
 from twodints_lib import files, fingerprint
 from twodints_lib.data import dataset, manifest
 from twodints_lib.errors import InputError
+from twodints_lib.lab.cells import MODALITIES
 
 
 def sentence(call, *culprits):
@@ -56,7 +57,7 @@ def row(name, split="train", modality="DIC"):
 @pytest.mark.parametrize("name", manifest.manifests())
 def test_manifests_are_right(name):
     told = manifest.load_manifest(name)
-    assert told["modalities"] == list(files.MODALITIES)
+    assert told["modalities"] == list(MODALITIES)
     assert told["splits"]["seed"] == 2022
 
 

@@ -17,7 +17,6 @@ from imageio import v3 as iio
 
 from twodints_lib.errors import InputError
 
-MODALITIES = ("brightfield", "fluorescence", "phase-contrast", "DIC")
 ROOT = Path(__file__).parents[1]  # of the checkout; of a plain install, the folder it lies in
 
 

@@ -17,7 +17,8 @@ from twodints_lib import fingerprint
 from twodints_lib.data.images import image_files
 from twodints_lib.data.manifest import load_manifest, manifests
 from twodints_lib.errors import InputError
-from twodints_lib.files import MODALITIES, cache_dir, digest, read_csv, whole_file, whole_folder
+from twodints_lib.files import cache_dir, digest, read_csv, whole_file, whole_folder
+from twodints_lib.lab.cells import MODALITIES
 from twodints_lib.lab.optics import make_simulated
 
 SPLITS = ("train", "val", "test")

@@ -54,6 +54,9 @@ POPULATIONS = {
 }
 
 
+MODALITIES = tuple(POPULATIONS)
+
+
 def smooth_outline(rng, aspect, waviness, blebs=0.0) -> np.ndarray:
     """An ellipse of the given minor / major axis that wavers by low harmonics, with blebs."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)

@@ -4,7 +4,6 @@ One function per contrast mechanism turns a scene of cells (`cells.scatter`) int
 1.0 at the camera's full scale. `simulate` makes one image, `make_simulated` a whole data set.
 """
 
-import csv
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -13,9 +12,15 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from twodints_lib.errors import InputError
-from twodints_lib.files import MODALITIES, pixel_hash, whole_folder, write_pair
+from twodints_lib.files import pixel_hash, whole_folder, write_csv, write_pair
 from twodints_lib.lab import cells
-from twodints_lib.lab.cells import depth_map, per_cell, relative_depth, smooth_noise
+from twodints_lib.lab.cells import (
+    MODALITIES,
+    depth_map,
+    per_cell,
+    relative_depth,
+    smooth_noise,
+)
 
 TOUCHING = {"brightfield": 0.40, "fluorescence": 0.33, "phase-contrast": 0.45, "DIC": 0.25}
 SHORT = {"brightfield": "bf", "fluorescence": "fl", "phase-contrast": "pc", "DIC": "dic"}
@@ -266,10 +271,7 @@ def make_simulated(folder, train=30, val=8, seed=2022, sizes=SIZES) -> Path:
         for modality, index in tqdm(jobs, desc="simulated", unit="image", mininterval=0.5):
             split, size = "train" if index <= train else "val", sizes[modality]
             rows.append(_write_one(partial, split, modality, index, seed, size))
-        with open(partial / "manifest.csv", "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(partial / "manifest.csv", rows[0], [row.values() for row in rows])
     return folder
 
 
@@ -280,10 +282,20 @@ def _write_one(partial, split, modality, index, seed, size) -> dict:
     image, labels = simulate(modality, image_seed(seed, modality, index), size, dtype=dtype)
     if image.ndim == 3 and (image == image[..., :1]).all():
         image = np.ascontiguousarray(image[..., 0])
-    path = f"{split}/images/{name}.png", f"{split}/labels/{name}_label.tiff"
-    row = {"name": name, "split": split, "modality": modality, "image": path[0], "label": path[1]}
-    row |= {"height": size[0], "width": size[1], "channels": 3 if image.ndim == 3 else 1}
-    row |= {"dtype": dtype, "n_cells": int(labels.max()), "licence": "CC0-1.0"}
-    row |= {"sha256_image_pixels": pixel_hash(image), "sha256_label_pixels": pixel_hash(labels)}
+    row = {
+        "name": name,
+        "split": split,
+        "modality": modality,
+        "image": f"{split}/images/{name}.png",
+        "label": f"{split}/labels/{name}_label.tiff",
+        "height": size[0],
+        "width": size[1],
+        "channels": 3 if image.ndim == 3 else 1,
+        "dtype": dtype,
+        "n_cells": int(labels.max()),
+        "licence": "CC0-1.0",
+        "sha256_image_pixels": pixel_hash(image),
+        "sha256_label_pixels": pixel_hash(labels),
+    }
     write_pair(row, partial, image, labels)
     return row
