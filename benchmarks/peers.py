@@ -28,7 +28,7 @@ from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import environment, store
 from twodints_lib.runs.setup import begin
 from twodints_lib.scoring.scores import CHALLENGE, score, summarise
-from twodints_lib.scoring.statistics import paired_bootstrap
+from twodints_lib.scoring.statistics import paired_difference
 from twodints_lib.space import networks
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.training import loop
@@ -127,7 +127,8 @@ def scored(data: str, folder: Path) -> dict:
     best = found.get("ours: distance, tuned")
     for name, other in found.items():  # ours as shipped is the same network's: another decoder
         if best and (not name.startswith("ours") or name.endswith("as shipped")):
-            other["ours_minus_this"] = paired_bootstrap(best["f1"], other["f1"])
+            by_name = ({0: dict(zip(truth, some["f1"], strict=True))} for some in (best, other))
+            other["ours_minus_this"] = paired_difference(*by_name, least=1)[:3]
     return found
 
 
