@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cli
+from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper
 from twodints_lib.space import networks, topology
 from twodints_lib.space.specs import (
+    KINDS,
     UPSAMPLERS,
     DerivedSpec,
     SegResNetSpec,
@@ -20,6 +21,7 @@ from twodints_lib.space.specs import (
     UNetSpec,
     spec_of,
 )
+from twodints_lib.training.recipes import Recipe
 
 # As the paper prints them, typed here once more on purpose.
 PAPER = [1_626_072, 443_747, 395_139, 400_571, 3_782_259, 15_115_251, 22_463_595]
@@ -145,3 +147,14 @@ def test_table_4_gives_the_papers_batches():
     assert paper.batch_of(1.0, 12, 256) == 6
     with pytest.raises(InputError, match="no such row"):
         paper.batch_of(1.0, 12, 384)
+
+
+def test_every_committed_record_is_read_and_written_the_same():
+    paths = [p for f in ("records", "pretrained") for p in files.shipped(f).rglob("*.json")]
+    told = [r["parameters"] for r in map(files.read_json, paths) if "parameters" in r]
+    told = [p for p in told if "spec" in p]
+    assert len(told) > 100 and {p["spec"]["kind"] for p in told} == set(KINDS)
+    for parameters in told:
+        assert spec_of(parameters["spec"]).json() == parameters["spec"]
+        recipe = Recipe.of_json(parameters["recipe"]).json()
+        assert recipe | parameters["recipe"] == recipe

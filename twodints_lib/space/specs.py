@@ -5,11 +5,12 @@ the module; `spec.json()` is what a record keeps of it, `spec_of(json)` reads it
 """
 
 from dataclasses import MISSING, dataclass, field, fields
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from twodints_lib.errors import InputError
 from twodints_lib.space import operations, topology
 
+T = TypeVar("T")
 UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
 
 
@@ -146,15 +147,21 @@ KINDS = {s.kind: s for s in (UNetSpec, SegResNetSpec, SupernetSpec, DerivedSpec)
 
 def spec_of(json: dict) -> Spec:
     """The spec that a record holds; InputError for an unknown kind, an unknown or a missing key."""
+    kind = json.get("kind")
+    if kind not in KINDS:
+        raise InputError(f"network {kind!r} is not known; take one of {', '.join(KINDS)}.")
     told = {k: v for k, v in json.items() if k != "kind"}
-    if json.get("kind") not in KINDS:
-        raise InputError(f"network {json.get('kind')!r} is not known; take one of {tuple(KINDS)}.")
-    known = {f.name: f.default is MISSING for f in fields(KINDS[json["kind"]])}
-    wrong = [k for k in told if k not in known]
-    wrong += [k for k, needed in known.items() if needed and k not in told]
+    return from_json(KINDS[kind], told, f"network {kind}")
+
+
+def from_json(kind: type[T], told: dict, what: str) -> T:
+    """A dataclass from its JSON; InputError, naming `what`, for an unknown or a missing key."""
+    needed = {f.name: f.default is MISSING for f in fields(kind)}
+    wrong = [k for k in told if k not in needed]
+    wrong += [k for k, no_default in needed.items() if no_default and k not in told]
     if wrong:
-        raise InputError(f"network {json['kind']}: key {wrong[0]!r} is unknown or missing.")
-    return KINDS[json["kind"]](**told)
+        raise InputError(f"{what}: key {wrong[0]!r} is unknown or missing; is the record ours?")
+    return kind(**told)
 
 
 def _check_size(channel_mul, num_blocks, num_depths):

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 from twodints_lib.errors import InputError
 from twodints_lib.runs import paper, settings
-from twodints_lib.space.specs import DerivedSpec, Spec, SupernetSpec
+from twodints_lib.space.specs import DerivedSpec, Spec, SupernetSpec, from_json
 from twodints_lib.targets.heads import head_of
 
 
@@ -45,10 +45,8 @@ class Recipe:
 
     @classmethod
     def of_json(cls, told: dict) -> "Recipe":
-        """The recipe that a record holds; InputError for a key that no recipe has."""
-        for name in told.keys() - {f.name for f in fields(cls)}:
-            raise InputError(f"recipe: {name} is not known; the record is of another version.")
-        return cls(**told)
+        """The recipe that a record holds; InputError for an unknown or a missing key."""
+        return from_json(cls, told, "recipe")
 
     def json(self) -> dict:
         """The recipe as records hold it."""
