@@ -58,6 +58,11 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
         study.run("nowhere", ["controls"], [1])
 
 
+def test_without_a_control_no_search_has_helped():
+    study = {j: r for j, r in results.load_study("controls").items() if j.startswith("searched")}
+    assert {row[-1] for row in results.verdict_rows(study)} == {"no evidence that search helped"}
+
+
 def test_a_search_for_all_modalities_beside_one_for_each(small_study, tiny_folder):
     study.run(str(tiny_folder), ["modalities"], [1])
     found = results.load_study("modalities", tiny_folder.name)

@@ -104,18 +104,18 @@ def verdict_rows(study: Records, score: str = "dice") -> list[tuple]:
         found = differences(study, name, score)
         rows += [(name, c, f"{m:+.3f} [{a:+.3f}, {b:+.3f}]", word) for c, m, a, b, word in found]
         better = sum(word == "search helped" for *_, word in found)
-        word = "search helped" if better == len(found) else "no evidence that search helped"
+        word = "search helped" if 0 < better == len(found) else "no evidence that search helped"
         rows.append((name, "all controls", f"better than {better} of {len(found)}", word))
     return rows
 
 
-def mixture(*groups: Iterable[dict]) -> str:
+def mixture(*groups: Iterable[dict], unused: Iterable[str] = ("minutes",)) -> str:
     """A warning that names the settings, or data, in which records differ that are shown as one;
-    empty where they agree."""
+    empty where they agree in all but what is `unused`."""
     found = set()
     for some in groups:
         table = pd.json_normalize([{"data": r.get("data_hash")} | r["settings"] for r in some])
-        found |= {k for k in table.columns.difference(UNUSED) if table[k].nunique() > 1}
+        found |= {k for k in table.columns.difference(unused) if table[k].nunique() > 1}
     return f"; of several settings: {', '.join(sorted(found))}" if found else ""
 
 
@@ -134,7 +134,7 @@ def caption(study: Records) -> str:
         f"{s['search_epochs']} + {s['derived_epochs']} epochs, {each(r['data'] for r in some)}, "
         f"seeds {each(r['seed'] for r in some)}, {each(r['commit'] for r in some)}"
     )
-    return words + mixture(some)
+    return words + mixture(some, unused=UNUSED)
 
 
 THREE_HEADER = ("search", "seconds", "supernet", "copied weights", "retrained", "logits moved")

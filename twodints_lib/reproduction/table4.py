@@ -66,7 +66,8 @@ def run_row(name: str, preset: str, data: str, seed: int, **given) -> Path:
     setup, row = row_setup(name, preset, data, seed, **given), paper.row(name)
     path = folder_of(setup, "max_steps" in _set(given)) / f"{name}-seed-{seed}.json"
     if distributed.agree(path.is_file()):
-        wanted = {"settings": asdict(setup.preset), "data_hash": setup.dataset.hash}
+        values = {k: v for k, v in asdict(setup.preset).items() if k != "minutes"}
+        wanted = {"settings": values, "data_hash": setup.dataset.hash}
         records.check_made(path, files.read_json(path), wanted)
         log.info(f"{path.name}: found, run before")
         return path
