@@ -3,8 +3,8 @@
     python benchmarks/errors.py --preset quarter --data micro4
 
 Every finished row of that scale is found among the runs (nothing is trained), its validation
-images are segmented by the official recipe, and each missed cell's error is named (scoring/scores.py).
-Writes records/bench-errors.json.
+images are segmented by the official recipe, and each missed cell's error is named
+(scoring/scores.py). Writes records/bench-errors.json.
 """
 
 import argparse
