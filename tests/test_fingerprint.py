@@ -65,6 +65,7 @@ def test_a_change_of_what_computes_makes_results_anew(edit, module, old, new):
         ("training.search", '"""Search a topology', '"""Find a topology'),
         ("training.loop", "found, trained before", "was here already"),
         ("data.images", "no such image file; check the path.", "is not there; look again."),
+        ("training.loop", "epochs: int", "epochs: float"),
         ("runs.report", "import", "NEW = 1\nimport"),
         ("space.operations", "OPERATIONS = {", "NEW = 1\nOPERATIONS = {"),
     ],

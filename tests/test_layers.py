@@ -1,6 +1,8 @@
 """The library's shape: rooms in one order, no circle, drawing in its place, all documented."""
 
 import ast
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -70,3 +72,24 @@ def test_what_is_public_is_documented(name):
     ]  # fmt: skip
     assert ast.get_docstring(tree)
     assert [n.name for n in public if not ast.get_docstring(n)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_functions_tell_what_they_return(name):
+    """Functions of modules, and methods of public classes that are called from elsewhere."""
+    tree = ast.parse(MODULES[name].read_text())
+    places = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name[0] != "_")]
+    functions = [f for p in places for f in p.body if isinstance(f, ast.FunctionDef)]
+    assert [f.name for f in functions if f.name[0] != "_" and f.returns is None] == []
+
+
+def test_what_only_reads_starts_without_torch():
+    """Nothing heavy is imported by what reads records, data and codes, so it starts at once."""
+    heavy = ("torch", "monai", "jsonschema", "matplotlib", "IPython", "papermill")
+    rooms = ("files", "fingerprint", "lab", "data", "runs", "cli")
+    light = [n for n in MODULES if room(n) in rooms and n not in ("data.archives", "data.fetch")]
+    light += ["space.topology", "space.operations", "space.specs"]
+    code = "; ".join(f"import twodints_lib.{n.removesuffix('.__init__')}" for n in light)
+    code += f"; import sys; print([n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

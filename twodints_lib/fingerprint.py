@@ -67,13 +67,14 @@ def _path(module):
 
 
 def _syntax(node):
-    """A syntax tree as lists, without docstrings and the words of messages; the same in every
-    version of Python, which ast.dump is not."""
+    """A syntax tree as lists, without docstrings, types of arguments and the words of
+    messages; the same in every version of Python, which ast.dump is not."""
     if isinstance(node, list):
         return [_syntax(n) for n in node]
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {k: v for k, v in ast.iter_fields(node) if v not in (None, [])}
+    words = ("returns", "annotation") if isinstance(node, ast.FunctionDef | ast.arg) else ()
+    fields = {k: v for k, v in ast.iter_fields(node) if v not in (None, []) and k not in words}
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
         fields["body"] = node.body[1:]
     if isinstance(node, ast.Call) and ast.unparse(node.func) in SAYING:

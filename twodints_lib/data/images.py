@@ -21,7 +21,7 @@ def image_files(folder: Path) -> list[Path]:
     return [p for p in sorted(Path(folder).glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
 
 
-def read_pages(path) -> list[np.ndarray]:
+def read_pages(path: str | Path) -> list[np.ndarray]:
     """Every page of an image file, each (H, W) or (H, W, C).
 
     A TIFF of several pages (a z-stack, a time series) gives one array a page; channels that a
@@ -86,7 +86,7 @@ def _check_pixels(page, path):
         raise InputError(f"{path}: holds NaN or infinite pixels; replace them before use.")
 
 
-def read_image(path) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """The image of a one-page file, (H, W) or (H, W, C); InputError when there are more pages."""
     pages = read_pages(path)
     if len(pages) > 1:
@@ -94,7 +94,7 @@ def read_image(path) -> np.ndarray:
     return pages[0]
 
 
-def read_labels(path) -> np.ndarray:
+def read_labels(path: str | Path) -> np.ndarray:
     """Instance labels (H, W) int32, renumbered 1..n in the order of their ids; 0 is background.
 
     Any integer type is taken and ids may have gaps. Floats, colours and negative ids are refused:
@@ -121,7 +121,7 @@ def read_pair(item) -> tuple[np.ndarray, np.ndarray]:
     return image, labels
 
 
-def three_channels(image) -> np.ndarray:
+def three_channels(image: np.ndarray) -> np.ndarray:
     """(H, W) or (H, W, C) to (H, W, 3): grey repeated (paper, section 2.1), more cut to three.
 
     Two channels, which the challenge's code refuses, get an empty third.
@@ -133,7 +133,7 @@ def three_channels(image) -> np.ndarray:
     return image[..., :3]
 
 
-def normalise(image) -> np.ndarray:
+def normalise(image: np.ndarray) -> np.ndarray:
     """Any image to a network input, (3, H, W) float32 in 0..1, as the challenge's code does.
 
     Each channel is clipped to the 1st..99th percentile of its non-zero pixels and rescaled to
@@ -144,14 +144,14 @@ def normalise(image) -> np.ndarray:
     return scaled(stack, stack.min(), stack.max())
 
 
-def scaled(stack, low, high) -> np.ndarray:
+def scaled(stack: np.ndarray, low: float, high: float) -> np.ndarray:
     """`stack` to float32, 0 at `low` and 1 at `high`; all 0 where they are the same."""
     low, high = np.float32(low), np.float32(high)
     found = stack.astype(np.float32)
     return (found - low) / (high - low) if high > low else np.zeros_like(found)
 
 
-def to_8_bit(image) -> np.ndarray:
+def to_8_bit(image: np.ndarray) -> np.ndarray:
     """The first step of normalise(): (3, H, W) uint8, each channel stretched by percentiles."""
     if image.ndim == 2:  # one channel is stretched once
         return np.repeat(_to_8_bit(image)[None], 3, axis=0)

@@ -31,14 +31,14 @@ def source_repos() -> dict[str, str]:
     return {s["id"]: s["repo"].replace("/", "_") for s in sources}
 
 
-def source_paths(repo) -> list[str]:
+def source_paths(repo: str) -> list[str]:
     """The paths inside the repository <owner>/<repo> that micro4 is made from."""
     folder, repos = repo.replace("/", "_"), source_repos()
     rows = [row for row in list_rows() if repos[row["source"]] == folder]
     return sorted({p for row in rows for p in (row["source_file"], companion(row))})
 
 
-def companion(row) -> str:
+def companion(row: dict[str, str]) -> str:
     """The repository path of the file or folder that holds the labels of a row's source file."""
     image = Path(row["source_file"])
     if row["source"] == "dsb2018":
@@ -51,7 +51,7 @@ def companion(row) -> str:
     return (part / "outlines" / image.name).as_posix()
 
 
-def read_dsb2018(image, masks) -> tuple[np.ndarray, np.ndarray]:
+def read_dsb2018(image: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W) or (H, W, 3) of a nucleus folder, labels (H, W): one mask file a nucleus."""
     pixels = read_image(next((image / "images").glob("*.png"), image / "images"))
     pixels = pixels[..., :3] if pixels.ndim == 3 else pixels
@@ -63,18 +63,18 @@ def read_dsb2018(image, masks) -> tuple[np.ndarray, np.ndarray]:
     return pixels, labels
 
 
-def read_usiigaci(image, ids) -> tuple[np.ndarray, np.ndarray]:
+def read_usiigaci(image: Path, ids: Path) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W) uint16 and the instance ids (H, W) that stand beside it."""
     return read_image(image), first_channel(read_image(ids)).astype(int)
 
 
-def read_bbbc030(image, outlines) -> tuple[np.ndarray, np.ndarray]:
+def read_bbbc030(image: Path, outlines: Path) -> tuple[np.ndarray, np.ndarray]:
     """First channel (H, W) and labels from outlines drawn in non-zero pixels."""
     drawn = first_channel(read_image(outlines)) != 0
     return first_channel(read_image(image)), outline_instances(drawn, smallest=60)
 
 
-def read_bbbc009(image, outlines) -> tuple[np.ndarray, np.ndarray]:
+def read_bbbc009(image: Path, outlines: Path) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W) and labels from outlines.
 
     They are black when shown, yet the set bits of these min-is-white TIFFs, which tifffile
@@ -83,7 +83,7 @@ def read_bbbc009(image, outlines) -> tuple[np.ndarray, np.ndarray]:
     return read_image(image), outline_instances(tifffile.imread(outlines) != 0, smallest=250)
 
 
-def first_channel(array) -> np.ndarray:
+def first_channel(array: np.ndarray) -> np.ndarray:
     """(H, W) of an array (H, W) or (H, W, C)."""
     return array if array.ndim == 2 else array[..., 0]
 
@@ -96,7 +96,7 @@ READERS = {
 }
 
 
-def outline_instances(outline, smallest, grow=3) -> np.ndarray:
+def outline_instances(outline: np.ndarray, smallest: int, grow: int = 3) -> np.ndarray:
     """Instances (H, W) int from a map (H, W) bool of drawn contours.
 
     A contour cut by the frame is closed in a one-pixel padding; what contours enclose is labelled
@@ -112,7 +112,7 @@ def outline_instances(outline, smallest, grow=3) -> np.ndarray:
     return segmentation.relabel_sequential(labels[1:-1, 1:-1])[0]
 
 
-def close_at_frame(outline) -> np.ndarray:
+def close_at_frame(outline: np.ndarray) -> np.ndarray:
     """The padded map with each contour's ends on an image side joined along the padding.
 
     Joined only when the ends lie more than 4 and fewer than 150 px apart: less is the line's own
@@ -128,7 +128,7 @@ def close_at_frame(outline) -> np.ndarray:
     return closed
 
 
-def tidy(labels) -> np.ndarray:
+def tidy(labels: np.ndarray) -> np.ndarray:
     """Labels (H, W) uint16, 1..n, less fragments (< 10 % of their label) and specks (< 10 px)."""
     out = np.zeros(labels.shape, np.uint16)
     number = 0
@@ -143,7 +143,7 @@ def tidy(labels) -> np.ndarray:
     return out
 
 
-def make_pair(row, checkout) -> tuple[np.ndarray, np.ndarray]:
+def make_pair(row: dict[str, str], checkout: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Image and uint16 labels of one row, from the folder that holds its repository's files.
 
     Raises InputError when a source file is missing or the pixels are not those of the list.
@@ -164,7 +164,7 @@ def make_pair(row, checkout) -> tuple[np.ndarray, np.ndarray]:
     return pixels, ids
 
 
-def write_papers(folder) -> None:
+def write_papers(folder: str | Path) -> None:
     """Write the folder's manifest.csv and ATTRIBUTION.md."""
     told = manifest.load_manifest("micro4")
     shutil.copyfile(manifest.MANIFESTS / told["rows"], Path(folder) / "manifest.csv")

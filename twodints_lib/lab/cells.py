@@ -57,7 +57,9 @@ POPULATIONS = {
 MODALITIES = tuple(POPULATIONS)
 
 
-def smooth_outline(rng, aspect, waviness, blebs=0.0) -> np.ndarray:
+def smooth_outline(
+    rng: np.random.Generator, aspect: float, waviness: float, blebs: float = 0.0
+) -> np.ndarray:
     """An ellipse of the given minor / major axis that wavers by low harmonics, with blebs."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     radius = 1 / np.hypot(np.cos(angle), np.sin(angle) / aspect)
@@ -68,7 +70,7 @@ def smooth_outline(rng, aspect, waviness, blebs=0.0) -> np.ndarray:
     return np.column_stack([y + rng.normal(0, 0.15) * (x**2 - 0.5) * aspect, x])
 
 
-def adherent_outline(rng, aspect) -> np.ndarray:
+def adherent_outline(rng: np.random.Generator, aspect: float) -> np.ndarray:
     """A cell pulled out to two to five tips where it holds on, drawn in between, ruffled."""
     tips = rng.choice([2, 3, 4, 5], p=[0.36, 0.4, 0.18, 0.06])
     at = (np.arange(tips) + rng.uniform(-0.25, 0.25, tips)) * 2 * np.pi / tips
@@ -84,7 +86,9 @@ def adherent_outline(rng, aspect) -> np.ndarray:
     return np.column_stack([y + rng.normal(0, 0.15) * (x**2 - 0.4), x])
 
 
-def draw_cell(rng, kind, diameter, direction) -> tuple[np.ndarray, float]:
+def draw_cell(
+    rng: np.random.Generator, kind: Population, diameter: float, direction: float
+) -> tuple[np.ndarray, float]:
     """One cell's outline (m, 2), scaled to its area and turned, and how far it has rounded up."""
     at = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
     aspect = np.interp(rng.random(), at, (0.7 * kind.aspect[0], *kind.aspect, 1))
@@ -106,7 +110,7 @@ def draw_cell(rng, kind, diameter, direction) -> tuple[np.ndarray, float]:
     return points @ np.array([[c, -s], [s, c]]) * scale, thick
 
 
-def stamp(points) -> tuple[np.ndarray, np.ndarray]:
+def stamp(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An outline as a boolean patch (h, w), and the patch's middle; a rim of 2 pixels is empty."""
     low = np.floor(points.min(axis=0)).astype(int) - 2
     size = np.ceil(points.max(axis=0)).astype(int) + 3 - low
@@ -115,7 +119,9 @@ def stamp(points) -> tuple[np.ndarray, np.ndarray]:
     return patch, -low
 
 
-def window(shape, corner, patch_shape):
+def window(
+    shape: tuple[int, int], corner: np.ndarray, patch_shape: tuple[int, int]
+) -> tuple | None:
     """The slices of an image and of a patch that lie over each other, or None."""
     low, high = np.maximum(corner, 0), np.minimum(corner + patch_shape, shape)
     if (high <= low).any():
@@ -125,7 +131,9 @@ def window(shape, corner, patch_shape):
     return here, there
 
 
-def settle(labels, corner, patch, halo, mates):
+def settle(
+    labels: np.ndarray, corner: np.ndarray, patch: np.ndarray, halo: np.ndarray, mates: list[int]
+) -> tuple | None:
     """The pixels a cell would take, or None if it touches a stranger or keeps too little.
 
     It may lie under its mates, who keep their pixels; `halo` is the patch grown by one pixel.
@@ -150,7 +158,14 @@ def settle(labels, corner, patch, halo, mates):
     return here, free
 
 
-def lean_on(rng, labels, centre, reach, patch, middle):
+def lean_on(
+    rng: np.random.Generator,
+    labels: np.ndarray,
+    centre: np.ndarray,
+    reach: float,
+    patch: np.ndarray,
+    middle: np.ndarray,
+) -> np.ndarray | None:
     """A corner from which the patch, slid towards a cell's centre, overlaps what it meets."""
     angle = rng.uniform(0, 2 * np.pi)
     step = np.array([np.sin(angle), np.cos(angle)])
@@ -163,7 +178,7 @@ def lean_on(rng, labels, centre, reach, patch, middle):
     return None
 
 
-def clusters(rng, count, touching) -> list[int]:
+def clusters(rng: np.random.Generator, count: int, touching: float) -> list[int]:
     """Sizes of the groups that `count` cells form when that share of them touches another."""
     left = int(touching * count + rng.random())
     left += (1 if rng.random() < 0.5 else -1) if left == 1 else 0
@@ -176,7 +191,13 @@ def clusters(rng, count, touching) -> list[int]:
     return sizes + [1] * (count - sum(sizes))
 
 
-def scatter(rng, kind, shape, touching, density) -> tuple[np.ndarray, np.ndarray]:
+def scatter(
+    rng: np.random.Generator,
+    kind: Population,
+    shape: tuple[int, int],
+    touching: float,
+    density: float,
+) -> tuple[np.ndarray, np.ndarray]:
     """A scene of one population: labels (H, W) uint16, ids 1..n, and thick (n + 1,).
 
     `touching` is the share of cells that touch another, `density` a multiplier. The first two
@@ -234,7 +255,7 @@ def scatter(rng, kind, shape, touching, density) -> tuple[np.ndarray, np.ndarray
     return labels, np.array(thick)
 
 
-def depth_map(labels) -> np.ndarray:
+def depth_map(labels: np.ndarray) -> np.ndarray:
     """Distance (H, W) of each cell pixel to its own cell's edge, 1 at the edge; 0 outside."""
     edge = np.zeros(labels.shape, bool)
     across, down = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
@@ -247,20 +268,20 @@ def depth_map(labels) -> np.ndarray:
     return ((depth + 1) * inside).astype(np.float32)
 
 
-def relative_depth(labels, depth) -> np.ndarray:
+def relative_depth(labels: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Depth (H, W) divided by each cell's deepest: 0 outside, 1 at a cell's middle."""
     deepest = np.ones(int(labels.max()) + 1, np.float32)
     np.maximum.at(deepest, labels.ravel(), depth.ravel())
     return depth / deepest[labels]
 
 
-def per_cell(rng, labels, low, high) -> np.ndarray:
+def per_cell(rng: np.random.Generator, labels: np.ndarray, low: float, high: float) -> np.ndarray:
     """One number per cell, log-uniform in low..high, spread over its pixels (H, W)."""
     values = np.exp(rng.uniform(np.log(low), np.log(high), int(labels.max()) + 1))
     return values.astype(np.float32)[labels]
 
 
-def smooth_noise(rng, shape, scale) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> np.ndarray:
     """Random field (H, W) float32, mean 0 and variance 1, smooth over `scale` pixels."""
     spectrum = fft.rfft2(rng.standard_normal(shape, np.float32))
     y, x = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
@@ -270,7 +291,7 @@ def smooth_noise(rng, shape, scale) -> np.ndarray:
     return field / max(field.std(), 1e-6)
 
 
-def sheets(rng, labels) -> np.ndarray:
+def sheets(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """Thickness (H, W) of a few large angular flakes of cytoplasm, lying over one another."""
     field, pixels = np.zeros(labels.shape, np.float32), np.argwhere(labels)
     for _ in range(3 if len(pixels) else 0):
@@ -284,7 +305,7 @@ def sheets(rng, labels) -> np.ndarray:
     return field
 
 
-def between_cells(rng, kind, labels) -> np.ndarray:
+def between_cells(rng: np.random.Generator, kind: str, labels: np.ndarray) -> np.ndarray:
     """Dye (H, W) in what is not a nucleus: fibres and plasma in tissue, thin sheets in cytology."""
     shape = labels.shape
     warp, fine = smooth_noise(rng, shape, 14), smooth_noise(rng, shape, 1.5)

@@ -39,18 +39,24 @@ class Dials:
     noise: float  # times the standard deviation of the camera's noise; 0 is a perfect camera
 
 
-def default_dials(modality) -> Dials:
+def default_dials(modality: str) -> Dials:
     """The dials of real images: the modality's touching share on micro4, all else 1.0."""
     _check(modality in MODALITIES, f"modality {modality!r} is unknown; give one of {MODALITIES}.")
     return Dials(TOUCHING[modality], 1.0, 1.0, 1.0, 1.0)
 
 
-def blur(light, sigma) -> np.ndarray:
+def blur(light: np.ndarray, sigma: float) -> np.ndarray:
     """Blur rows and columns by a Gaussian point spread function of `sigma` pixels."""
     return ndimage.gaussian_filter(light, (sigma, sigma) + (0,) * (light.ndim - 2), truncate=3.0)
 
 
-def dots(rng, shape, count, width, where=None) -> np.ndarray:
+def dots(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    count: int,
+    width: float,
+    where: np.ndarray | None = None,
+) -> np.ndarray:
     """`count` round spots (H, W) of `width` pixels and height about 1, on pixels of `where`."""
     field = np.zeros(shape, np.float32)
     pool = np.arange(field.size) if where is None else np.flatnonzero(where)
@@ -59,7 +65,9 @@ def dots(rng, shape, count, width, where=None) -> np.ndarray:
     return blur(field, width) * (2 * np.pi * width**2)
 
 
-def camera(rng, light, electrons, noise, dtype) -> np.ndarray:
+def camera(
+    rng: np.random.Generator, light: np.ndarray, electrons: float, noise: float, dtype: str
+) -> np.ndarray:
     """Count photons into numbers of `dtype`: a full well of `electrons` is full scale.
 
     Noise is Poisson's, which dominates, and 12 electrons of reading; the dial scales the standard
@@ -72,7 +80,9 @@ def camera(rng, light, electrons, noise, dtype) -> np.ndarray:
     return np.round(np.clip(light, 0, 1) * np.iinfo(dtype).max).astype(dtype)
 
 
-def fluorescence(rng, kind, labels, dials) -> np.ndarray:
+def fluorescence(
+    rng: np.random.Generator, kind: str, labels: np.ndarray, dials: Dials
+) -> np.ndarray:
     """Light emitted by a dye in the nuclei, (H, W): dark ground, every nucleus its own brightness.
 
     Emission is proportional to dye times thickness. The lens blurs it, and light from above and
@@ -92,7 +102,7 @@ def fluorescence(rng, kind, labels, dials) -> np.ndarray:
     return ground + dials.contrast * level * (blur(dye, rng.uniform(0.9, 1.4) * dials.blur) + haze)
 
 
-def absorb(light, dye, spectrum) -> np.ndarray:
+def absorb(light: np.ndarray | float, dye: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
     """Beer-Lambert: light (3,) passed by dye (H, W) of absorbance `spectrum` (3,): (H, W, 3)."""
     return light * np.exp(-dye[..., None] * np.log(10) * spectrum).astype(np.float32)
 
@@ -105,7 +115,9 @@ STAINS = {  # clear light, absorbance of dyed nuclei, absorbance of the ground, 
 }
 
 
-def brightfield(rng, kind, labels, dials) -> np.ndarray:
+def brightfield(
+    rng: np.random.Generator, kind: str, labels: np.ndarray, dials: Dials
+) -> np.ndarray:
     """Light left over after a stain has absorbed some, (H, W, 3): dark cells on a bright ground.
 
     Absorbance is dye times path. Nuclear dye sits in the rim and in clumps of chromatin; the
@@ -131,7 +143,9 @@ def brightfield(rng, kind, labels, dials) -> np.ndarray:
     return light
 
 
-def phase_contrast(rng, thick, labels, dials) -> np.ndarray:
+def phase_contrast(
+    rng: np.random.Generator, thick: np.ndarray, labels: np.ndarray, dials: Dials
+) -> np.ndarray:
     """Zernike: optical path turned into brightness, (H, W): thin cells dark with a bright halo.
 
     A cell delays light by `path` radian. The ring in the lens dims and shifts the undiffracted
@@ -160,7 +174,9 @@ def phase_contrast(rng, thick, labels, dials) -> np.ndarray:
     return 0.49 + uneven + 0.5 * dials.contrast * (light - 1)
 
 
-def interference(rng, kind, labels, dials) -> np.ndarray:
+def interference(
+    rng: np.random.Generator, kind: str, labels: np.ndarray, dials: Dials
+) -> np.ndarray:
     """DIC: two beams a shear apart, (H, W): slopes of the optical path, lit from one side.
 
     Light is (1 - cos(difference + bias)) / 2, the difference in radian: bright where the path
@@ -220,7 +236,14 @@ def _check_arguments(modality, seed, size, dials, dtype, channels):
     _check(channels in (None, 1, 3), f"channels is {channels!r}; give 1, 3 or None.")
 
 
-def simulate(modality, seed, size=(256, 256), dials=None, dtype="uint8", channels=None) -> tuple:
+def simulate(
+    modality: str,
+    seed: int,
+    size: tuple[int, int] = (256, 256),
+    dials: Dials | None = None,
+    dtype: str = "uint8",
+    channels: int | None = None,
+) -> tuple:
     """One labelled image: image (H, W) or (H, W, 3) of `dtype`, labels (H, W) uint16, ids 1..n.
 
     `seed` decides everything, and the blur, contrast and noise dials leave the cells where they
@@ -246,13 +269,19 @@ def simulate(modality, seed, size=(256, 256), dials=None, dtype="uint8", channel
     return image, labels
 
 
-def image_seed(seed, modality, index) -> int:
+def image_seed(seed: int, modality: str, index: int) -> int:
     """The seed of a data set's image `index` (from 1), to make that image again alone."""
     start = np.random.SeedSequence([int(seed), MODALITIES.index(modality)])
     return int(start.generate_state(1)[0]) + int(index)
 
 
-def make_simulated(folder, train=30, val=8, seed=2022, sizes=SIZES) -> Path:
+def make_simulated(
+    folder: str | Path,
+    train: int = 30,
+    val: int = 8,
+    seed: int = 2022,
+    sizes: dict[str, tuple[int, int]] = SIZES,
+) -> Path:
     """Write `train` + `val` images of every modality to `folder`, in micro4's shape.
 
     `folder` gets manifest.csv and {train,val}/{images,labels}; it must not exist yet, and appears

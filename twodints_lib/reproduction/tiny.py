@@ -43,7 +43,7 @@ class Drawn(loop.Joint):
 
     drawn = ()  # a list of batches for each epoch
 
-    def batches(self, patches, epoch):
+    def batches(self, patches, epoch: int, count: int | None = None) -> list:
         """The batches of an epoch."""
         return self.drawn[epoch - 1]
 

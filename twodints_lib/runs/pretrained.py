@@ -19,7 +19,7 @@ def names() -> list[str]:
     return sorted(p.parent.name for p in HOME.glob("*/record.json"))
 
 
-def folder(model) -> Path:
+def folder(model: str | Path) -> Path:
     """The folder of a run, or of a pretrained network by its name."""
     path = Path(model)
     if path.is_dir():
@@ -31,14 +31,14 @@ def folder(model) -> Path:
     return HOME / str(model)
 
 
-def check(path, record: dict):
+def check(path: Path, record: dict) -> None:
     """InputError unless the weights are those that the record names, where it names any."""
     wanted = record.get("weights_sha256")
     if wanted and files.digest(path) != wanted:
         raise InputError(f"{path}: is not what its record names; take it from the repository anew.")
 
 
-def keep(run, name: str) -> Path:
+def keep(run: str | Path, name: str) -> Path:
     """Copy a finished run to pretrained/<name>; its record gets the weights' hash."""
     run, target = Path(run), HOME / name
     record = files.read_json(run / "record.json")

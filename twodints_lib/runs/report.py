@@ -1,5 +1,7 @@
 """Tables: the paper's numbers beside ours, from records alone."""
 
+from collections.abc import Iterable
+
 from twodints_lib.runs import paper, records
 from twodints_lib.space.specs import spec_of
 
@@ -184,7 +186,7 @@ BENCH_TABLES = {
 }
 
 
-def text_table(header, rows, caption: str = "") -> str:
+def text_table(header: Iterable, rows: Iterable[Iterable], caption: str = "") -> str:
     """The same table in plain text, columns aligned."""
     lines = [[str(c) for c in row] for row in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
@@ -192,7 +194,7 @@ def text_table(header, rows, caption: str = "") -> str:
     return "\n".join(([caption] if caption else []) + [t.rstrip() for t in text])
 
 
-def markdown(header, rows) -> str:
+def markdown(header: Iterable, rows: Iterable[Iterable]) -> str:
     """A GitHub table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(c) for c in line) + " |" for line in lines)

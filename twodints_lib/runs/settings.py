@@ -179,7 +179,7 @@ def differing(preset: Preset) -> dict:
     return {k: getattr(preset, k) for k in OVERRIDES if getattr(preset, k) != getattr(usual, k)}
 
 
-def typed(name: str, text: str, wanted: type):
+def typed(name: str, text: str, wanted: type) -> str | int | float | bool:
     """The text of a -p option as the type the notebook declares."""
     try:
         if wanted is bool:
