@@ -22,7 +22,7 @@ from twodints_lib.space import networks
 from twodints_lib.space.specs import Spec, spec_of
 from twodints_lib.targets.heads import HEADS
 from twodints_lib.training import distributed
-from twodints_lib.training.patches import Patches, cache_of, load_samples, loader
+from twodints_lib.training.patches import Patches, Sample, cache_of, load_samples, loader
 from twodints_lib.training.recipes import Recipe, rate_factor
 
 
@@ -140,21 +140,17 @@ class Joint:
         """Whether the weights of this epoch may be kept as the best."""
         return True
 
-    def state_dict(self) -> dict:
-        """What goes on after an interruption: weights, alphas, optimisers, scaler."""
-        optimisers = [o.state_dict() for o in self.optimisers]
-        scaler = self.scaler.state_dict()
-        return {"net": self.net.state_dict(), "optimisers": optimisers, "scaler": scaler}
+    def state_dict(self) -> list[dict]:
+        """What goes on after an interruption: weights and alphas, scaler, optimisers."""
+        return [part.state_dict() for part in (self.net, self.scaler, *self.optimisers)]
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: list[dict]) -> None:
         """Back to the state of a checkpoint."""
-        self.net.load_state_dict(state["net"])
-        for optimiser, found in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(found)
-        self.scaler.load_state_dict(state["scaler"])
+        for part, found in zip((self.net, self.scaler, *self.optimisers), state, strict=True):
+            part.load_state_dict(found)
 
 
-def fit(trainer, val, folder, watch=None) -> list[dict]:
+def fit(trainer: Joint, val: list[Sample], folder: Path, watch=None) -> list[dict]:
     """Train, keep the weights with the best validation score, return the history.
 
     The score is recipe.select; both scores of every validation are in the history.
@@ -178,7 +174,8 @@ def fit(trainer, val, folder, watch=None) -> list[dict]:
         row = {"epoch": epoch, "dice": None, "f1": None} | trainer.epoch(epoch)
         trainer.check(row["loss"])
         row |= watch(net, epoch, recipe) if watch else {}
-        if _validates(epoch, recipe):
+        late = epoch - recipe.val_start
+        if epoch == recipe.epochs or (late >= 0 and late % recipe.val_every == 0):
             trainer.settle()
             begun = time.perf_counter()
             row |= validation_scores(net, val, recipe.patch, recipe.head)
@@ -212,11 +209,6 @@ def validation_scores(net, samples, patch: int, head: str = "3-class") -> dict:
     own = predict.score_samples(net, distributed.share(samples), patch, head)
     found = predict.summary(distributed.gather(own))
     return {"dice": found["mean_dice"], "f1": found["mean_f1"]}
-
-
-def _validates(epoch, recipe) -> bool:
-    due = epoch >= recipe.val_start and (epoch - recipe.val_start) % recipe.val_every == 0
-    return due or epoch == recipe.epochs
 
 
 def _say_progress(history, recipe, best):
