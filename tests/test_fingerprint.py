@@ -45,6 +45,13 @@ def test_keys_change_with_every_input():
     assert first == store.key({"b": [1, 2], "a": 1}) != store.key({"a": 2, "b": [1, 2]})
 
 
+def test_a_result_of_more_than_a_training_has_that_code_too(edit):
+    inputs = {"seed": 1}
+    before = store.key(inputs), store.key(inputs, "reproduction.tiny")
+    edit("reproduction.tiny", "WINDOW = 64", "WINDOW = 32")
+    assert store.key(inputs) == before[0] and store.key(inputs, "reproduction.tiny") != before[1]
+
+
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [

@@ -15,7 +15,7 @@ from twodints_lib.messages import log
 from twodints_lib.runs import store
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, topology
-from twodints_lib.space.specs import DerivedSpec
+from twodints_lib.space.specs import DerivedSpec, SupernetSpec
 from twodints_lib.training import loop, search
 from twodints_lib.training.patches import load_samples
 from twodints_lib.training.recipes import Recipe
@@ -60,7 +60,8 @@ def table(setup: Setup) -> list[dict]:
     next network.
     """
     inputs = {"settings": vars(setup.preset), "data": setup.dataset.hash, "seed": setup.seed}
-    kept = store.folder("tiny", inputs) / "networks.json"
+    inputs |= {"spec": SupernetSpec.of(setup.preset).json()}
+    kept = store.folder("tiny", inputs, "reproduction.tiny") / "networks.json"
     rows = files.read_json(kept) if kept.is_file() else []
     specs = [DerivedSpec(setup.preset.channel_mul, code) for code in codes(setup)]
     recipe = Recipe.of(setup.preset, setup.preset.derived_epochs, specs[0])

@@ -41,17 +41,17 @@ def operations_of(spec: dict) -> dict[str, str]:
     return {name: fingerprint.of_value([o, modules(o.build)]) for name, o in found.items()}
 
 
-def key(inputs: dict) -> str:
+def key(inputs: dict, *modules: str) -> str:
     """12 hex digits of everything in a JSON-able dict, of the operations of its "spec" where it has
-    one, and of the library's code that can change a number."""
-    made = {"source": fingerprint.of_modules(*TRAINING)}
+    one, and of the code that can change a number: a training's, and that of other modules."""
+    made = {"source": fingerprint.of_modules(*TRAINING, *modules)}
     made |= {"operations": operations_of(inputs["spec"])} if "spec" in inputs else {}
     return fingerprint.digest(inputs | made)
 
 
-def folder(kind: str, inputs: dict) -> Path:
+def folder(kind: str, inputs: dict, *modules: str) -> Path:
     """The folder of one result, made if absent; it is complete once it holds record.json."""
-    path = runs_dir() / "store" / f"{kind}-{key(inputs)}"
+    path = runs_dir() / "store" / f"{kind}-{key(inputs, *modules)}"
     path.mkdir(parents=True, exist_ok=True)
     return path
 
