@@ -8,7 +8,6 @@ import nbformat
 import pytest
 
 from twodints_lib import course, files
-from twodints_lib.reproduction import claims, tables
 from twodints_lib.runs import paper, report, settings
 
 ROOT = Path(__file__).parents[1]
@@ -120,26 +119,6 @@ def test_the_minutes_that_the_command_promises_are_the_recorded_ones():
     assert max(n["peak_gib"] for n in record["notebooks"]) <= 6
 
 
-@pytest.mark.parametrize("name", report.BENCH_TABLES)
-def test_the_readmes_benchmarks_are_the_records(name):
-    header, rows = report.BENCH_TABLES[name]
-    record = files.read_json(ROOT / "records" / f"bench-{name}.json")
-    assert report.markdown(header, rows(record)) in (ROOT / "README.md").read_text()
-
-
-def test_the_readmes_rows_are_the_records():
-    rows = [row[:7] for row in tables.rows("4", claims.SCALE)]
-    text = (ROOT / "README.md").read_text()
-    assert report.markdown(tables.HEADERS["4"][:7], rows) in text
-    assert tables.heading(claims.SCALE) in text
-
-
-def test_the_readmes_preset_table_is_the_records():
-    rows = report.preset_rows(report.course_records())
-    assert len(rows) >= 3  # the set-up, smoke and laptop
-    assert report.markdown(report.PRESET_HEADER, rows) in (ROOT / "README.md").read_text()
-
-
 # Settings and sums that texts may name; everything else like 0.755 is a result.
 NO_RESULT = {"0.75", "0.033"}  # an IoU threshold to try; the spread of Table 4, checked below
 SCORES = ("mean_dice", "mean_f1", "modality_mean_f1")
@@ -166,7 +145,8 @@ def test_a_quoted_result_is_the_papers_or_a_records():
     known = {f"{r.dice:.3f}" for r in paper.ROWS} | {f"{r.f1:.3f}" for r in paper.TABLE_5}
     for path in (ROOT / "records").glob("**/*.json"):
         known |= recorded(files.read_json(path))
-    prose = {"README.md": (ROOT / "README.md").read_text()}
+    prose = {p.name: p.read_text() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}
+    assert {"README.md", "reproduction.md", "benchmarks.md"} <= prose.keys()
     prose |= {name: "\n".join(texts(name)) for name in BOOKS}
     for name, text in prose.items():
         assert not [n for n in quoted(text) if n not in known | NO_RESULT], name

@@ -6,13 +6,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from twodints_lib import plots
-from twodints_lib.data.images import BOUNDARY, INTERIOR, three_class
+from twodints_lib import plots, scoring, targets
 from twodints_lib.files import read_json
 from twodints_lib.lab.optics import default_dials, simulate
 from twodints_lib.runs.pretrained import HOME
-from twodints_lib.scoring import scores
-from twodints_lib.targets.classes import decode_three_class
 
 HERE = Path(__file__).parent
 
@@ -33,12 +30,12 @@ def touching():
     for title, share in (("apart", 0.0), ("touching", 0.9)):
         dials = dataclasses.replace(default_dials("fluorescence"), touching=share, density=1.6)
         image, labels = simulate("fluorescence", 9, (192, 192), dials)
-        truth = three_class(labels)
+        truth = targets.three_class(labels)
         maps = ndimage.gaussian_filter(np.eye(3)[truth].transpose(2, 0, 1), (0, UNSURE, UNSURE))
-        drawn, found = maps.argmax(0).astype(np.uint8), decode_three_class(maps)
-        parts = [(drawn == c, truth == c) for c in (INTERIOR, BOUNDARY)]
+        drawn, found = maps.argmax(0).astype(np.uint8), targets.decode_three_class(maps)
+        parts = [(drawn == c, truth == c) for c in (targets.INTERIOR, targets.BOUNDARY)]
         dice = np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in parts])
-        f1 = scores.score(labels, found, scores.Rules())["f1"]
+        f1 = scoring.score(labels, found, scoring.CHALLENGE)["f1"]
         panels += [
             (f"{labels.max()} cells, {title}", plots.outlined(image, labels)),
             (f"three classes: Dice {dice:.2f}", drawn),
