@@ -6,7 +6,7 @@ records.
 """
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -246,13 +246,11 @@ def read_ledger(path: Path = LEDGER) -> list[dict]:
     return claims
 
 
-def settled(claims: Iterable[dict] | None = None) -> list[dict]:
+def settled(claims: Sequence[dict] | None = None) -> list[dict]:
     """Every claim, of the ledger by default, with its status and answer, in order."""
-    found = []
-    for claim in read_ledger() if claims is None else claims:
-        status, answer = CHECKS[claim["check"]](claim)
-        found.append(claim | {"status": status, "answer": answer})
-    return found
+    every = read_ledger() if claims is None else claims
+    answers = (CHECKS[claim["check"]](claim) for claim in every)
+    return [c | {"status": s, "answer": a} for c, (s, a) in zip(every, answers, strict=True)]
 
 
 def table(found: Iterable[dict]) -> list[tuple]:
