@@ -12,11 +12,12 @@ from twodints_lib.plots.style import BLUE, COLOURS, DASHES, GREY, LIMIT, MARKS, 
 from twodints_lib.plots.style import axes as make_axes
 
 
-def _series(ax: Axes, series: dict, lines: bool = True, marks: bool = False) -> None:
-    """Draw {name: (x, y)} as lines, marks or both."""
+def _series(ax: Axes, series: dict, lines: bool = True, marks: bool = False, **look) -> None:
+    """Draw {name: (x, y)} as lines, marks or both; `look` goes for all of them."""
     for i, (name, (x, y)) in enumerate(series.items()):
-        look = {"ls": DASHES[i % 4] if lines else "none", "marker": MARKS[i % 5] if marks else ""}
-        ax.plot(x, y, color=MODALITY.get(name, COLOURS[i % 7]), ms=4, label=name, **look)
+        own = {"ls": DASHES[i % 4] if lines else "none", "marker": MARKS[i % 5] if marks else ""}
+        own |= {"color": MODALITY.get(name, COLOURS[i % 7]), "ms": 4, "label": name}
+        ax.plot(x, y, **own | look)
 
 
 def _intervals(ax: Axes, rows) -> None:
@@ -30,18 +31,18 @@ def _intervals(ax: Axes, rows) -> None:
 
 
 def chart(
-    series: dict, xlabel: str, ylabel: str, lines=True, marks=False, mark=None, diagonal=False,
-    size=(7, 3), **limits,
+    series: dict, xlabel: str, ylabel: str, lines: bool = True, marks: bool = False,
+    at: dict | None = None, diagonal: bool = False, size=(7, 3), look: dict | None = None, **limits,
 ) -> Figure:  # fmt: skip
     """Series {name: (x, y)} as lines, marks or both, on axes of their own.
 
-    `mark` draws a dotted line at this x, `diagonal` one where both are equal; `limits` go to the
-    axes (`ylim=(0, 1)`); `size` in inches.
+    `at`, {name: x}, draws dotted lines across, `diagonal` one where both are equal. `size` is in
+    inches, `look` goes to every line, `limits` to the axes (`ylim=(0, 1)`).
     """
     fig, (ax,) = make_axes(*size)
-    _series(ax, series, lines, marks)
-    if mark is not None:
-        ax.axvline(mark, **LIMIT)
+    _series(ax, series, lines, marks, **look or {})
+    for i, (name, x) in enumerate((at or {}).items()):
+        ax.axvline(x, label=name, **LIMIT | {"ls": DASHES[-1 - i]})
     if diagonal:
         top = max(np.nanmax(values) for xy in series.values() for values in xy)
         ax.plot([0, top], [0, top], **LIMIT)
@@ -51,9 +52,9 @@ def chart(
 
 
 def curves(x, lines: dict, xlabel: str, ylabel: str, mark: float | None = None) -> Figure:
-    """Lines over the same x: {name: values}; few points are marked."""
-    series = {name: (x, values) for name, values in lines.items()}
-    return chart(series, xlabel, ylabel, marks=len(x) <= 20, mark=mark)
+    """Lines over the same x: {name: values}; few points are marked. `mark`: a line at this x."""
+    series, at = {name: (x, values) for name, values in lines.items()}, {"_": mark}
+    return chart(series, xlabel, ylabel, marks=len(x) <= 20, at=at if mark is not None else None)
 
 
 def points(groups: dict, xlabel: str, ylabel: str, diagonal: bool = False) -> Figure:
@@ -63,50 +64,41 @@ def points(groups: dict, xlabel: str, ylabel: str, diagonal: bool = False) -> Fi
 
 def dice_against_f1(rows) -> Figure:
     """One dot an image: class Dice against F1, coloured by modality; without Dice, no dot."""
-    groups = {r["modality"]: [] for r in rows}
+    dots = {r["modality"]: [] for r in rows}
     for r in rows:
-        groups[r["modality"]].append((np.nan if r["dice"] is None else r["dice"], r["f1"]))
-    groups = {name: np.transpose(dots) for name, dots in groups.items()}
+        dots[r["modality"]].append((r["dice"], r["f1"]))
+    groups = {name: np.array(found, float).T for name, found in dots.items()}
     return points(groups, "Dice (mean of interior and boundary)", "F1", diagonal=True)
 
 
 def distributions(values: dict, label: str, mark: float | None = None) -> Figure:
     """Cumulative share of values, e.g. cell diameters: {name: values}; `mark` draws a limit."""
     shares = {n: (np.sort(v), np.arange(1, len(v) + 1) / len(v)) for n, v in values.items()}
-    fig = chart(shares, label, "share of cells below", mark=mark, ylim=(0, 1))
-    (ax,) = fig.axes
-    ax.set_xscale("log", base=2)
-    ax.xaxis.set_major_formatter("{x:g}")
-    return fig
-
-
-def histories(runs: dict) -> Figure:
-    """Training loss and validation Dice over epochs: {name: history}."""
-    fig, (left, right) = make_axes(9, 3.2, 2)
-    for ax, score, label in ((left, "loss", "DiceCE loss"), (right, "dice", "validation Dice")):
-        series = {}
-        for name, history in runs.items():
-            scored = [r for r in history if r[score] is not None]
-            series[name] = [r["epoch"] for r in scored], [r[score] for r in scored]
-        _series(ax, series, marks=score == "dice")
-        ax.set(xlabel="epoch", ylabel=label)
-    right.set(ylim=(0, 1))
-    legend(right)
+    at = {f"{mark:g}": mark} if mark is not None else None
+    fig = chart(shares, label, "share of cells below", at=at, ylim=(0, 1))
+    fig.axes[0].set_xscale("log", base=2)
+    fig.axes[0].xaxis.set_major_formatter("{x:g}")
     return fig
 
 
 def path_curves(history, marks: dict | None = None) -> Figure:
     """Probability of every path over a search, (epochs, B, P), one line a path; `marks` are
     {name: epoch}."""
-    fig, (ax,) = make_axes(7, 3)
-    flat = np.asarray(history).reshape(len(history), -1)
-    ax.plot(np.arange(1, len(flat) + 1), flat, color=BLUE, alpha=0.35, lw=0.8)
-    ax.axhline(0.5, **LIMIT)
-    for i, (name, epoch) in enumerate((marks or {}).items(), 1):
-        ax.axvline(epoch, color=COLOURS[i], lw=1, label=name)
-    if marks:
-        legend(ax)
-    ax.set(xlabel="epoch", ylabel="probability of a path", ylim=(0, 1))
+    paths = np.reshape(history, (len(history), -1)).T
+    lines = {f"_{i}": (range(1, len(path) + 1), path) for i, path in enumerate(paths)}
+    look = {"color": BLUE, "ls": "-", "alpha": 0.35, "lw": 0.8}
+    return chart(lines, "epoch", "probability of a path", at=marks, look=look, ylim=(0, 1))
+
+
+def histories(runs: dict) -> Figure:
+    """Training loss and validation Dice over epochs: {name: history}."""
+    fig, (left, right) = make_axes(9, 3.2, 2)
+    for ax, key, label in ((left, "loss", "DiceCE loss"), (right, "dice", "validation Dice")):
+        told = {n: [(r["epoch"], r[key]) for r in h if r[key] is not None] for n, h in runs.items()}
+        _series(ax, {n: np.reshape(xy, (-1, 2)).T for n, xy in told.items()}, marks=key == "dice")
+        ax.set(xlabel="epoch", ylabel=label)
+    right.set(ylim=(0, 1))
+    legend(right)
     return fig
 
 

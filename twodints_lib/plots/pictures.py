@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
-from skimage.segmentation import find_boundaries
+from skimage.segmentation import mark_boundaries
 
 from twodints_lib.lab.optics import Dials, simulate
 from twodints_lib.plots.style import GREEN, ORANGE, PINK, RED, SKY
@@ -94,13 +94,9 @@ def grey(image) -> np.ndarray:
     return np.clip((np.asarray(image, float) - low) / max(high - low, 1e-9), 0, 1)
 
 
-def outlined(image, labels, colour: str = ORANGE, width: int = 1) -> np.ndarray:
-    """The image (H, W, 3) in 0..1 with the outline of every instance drawn on it."""
-    picture = grey(image)
-    picture = np.repeat(picture[..., None], 3, -1) if picture.ndim == 2 else picture.copy()
-    edge = find_boundaries(labels, mode="inner" if width == 1 else "thick")
-    picture[edge] = to_rgb(colour)
-    return picture
+def outlined(image, labels, colour: str = ORANGE) -> np.ndarray:
+    """The image (H, W, 3) in 0..1 with the outline of every instance drawn on it, inside it."""
+    return mark_boundaries(grey(image), labels, to_rgb(colour), mode="inner")
 
 
 def label_picture(labels) -> np.ndarray:

@@ -15,7 +15,7 @@ BLUE, RED, GREEN, PINK, ORANGE, SKY, GREY = COLOURS
 MODALITY = dict(zip(MODALITIES, COLOURS[:4], strict=True))
 MARKS = "osD^v"
 DASHES = ("-", "--", "-.", ":")
-LIMIT = {"color": "k", "linestyle": ":", "lw": 1}  # a threshold, zero, or where both are equal
+LIMIT = {"color": "k", "ls": ":", "lw": 1}  # a threshold, zero, or where both are equal
 
 # Colour and dash of each operation; others take a colour that is left.
 STYLES = {
@@ -40,5 +40,7 @@ def axes(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Ax
 
 def legend(ax: Axes, beside: bool = False, **entries) -> None:
     """The names of what is drawn: where there is room, or `beside` the axes."""
+    if not entries and not ax.get_legend_handles_labels()[0]:
+        return
     where = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if beside else {}
     ax.legend(frameon=False, fontsize=8, **where, **entries)
