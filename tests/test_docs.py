@@ -154,3 +154,19 @@ def test_the_preset_table_is_the_records():
     rows = report.preset_rows(report.course_records())
     assert len(rows) >= 3  # the set-up, smoke and laptop
     assert between("README.md", "presets") == report.markdown(report.PRESET_HEADER, rows)
+
+
+def test_files_of_the_library_named_anywhere_are_there():
+    folders = (
+        "twodints_lib",
+        "tests",
+        "benchmarks",
+        "notebooks",
+        "data_manifest",
+        "records",
+        "docs",
+    )
+    paths = [p for folder in folders for p in (ROOT / folder).rglob("*.*")] + list(ROOT.glob("*.*"))
+    texts = [p for p in paths if p.suffix in (".py", ".md", ".toml", ".ipynb")]
+    named = {told for p in texts for told in re.findall(r"twodints_lib/[\w/]+\.py", p.read_text())}
+    assert len(named) >= 5 and not [told for told in named if not (ROOT / told).exists()]
