@@ -1,10 +1,12 @@
 """Run the course's notebooks by papermill, strictly, and gather what they leave."""
 
+import io
 import os
 import re
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -185,7 +187,7 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
     partial, failed = out / f".{notebook.stem}.ipynb", out / f"{notebook.stem}.failed.ipynb"
     failed.unlink(missing_ok=True)
     start = time.perf_counter()
-    with _PeakMemory() as peak:
+    with _peak_memory() as memory:
         try:
             papermill.execute_notebook(
                 str(notebook),
@@ -214,19 +216,16 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
         finally:
             partial.unlink(missing_ok=True)
     _to_html(out / notebook.name, out / "html" / f"{notebook.stem}.html")
-    return time.perf_counter() - start, round(peak.gib, 2)
+    return time.perf_counter() - start, round(memory[-1], 2)
 
 
-class _Progress:
+class _Progress(io.StringIO):
     """Passes a notebook's training lines on while it runs, and nothing else of its output."""
 
     def write(self, text):
         for line in text.splitlines():
             if line.startswith("epoch ") and "left" in line:
                 log.info(f"      {line}")
-
-    def flush(self):
-        pass
 
 
 def _to_html(notebook: Path, target: Path):
@@ -237,33 +236,31 @@ def _to_html(notebook: Path, target: Path):
         template_name="course",
         extra_template_basedirs=[str(Path(__file__).parent / "templates")],
     )
-    body, _ = exporter.from_filename(str(notebook))
-    target.write_text(body)
+    with files.whole_file(target) as made:
+        made.write_text(exporter.from_filename(str(notebook))[0])
 
 
-class _PeakMemory:
-    """Highest resident memory of this process's children while the block runs."""
+@contextmanager
+def _peak_memory():
+    """A list whose last number is the highest resident memory of this process's children while the
+    block runs, GiB."""
+    found, stop, me = [0.0], threading.Event(), psutil.Process()
 
-    def __enter__(self):
-        self.gib, self._stop = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def _watch(self):
-        me = psutil.Process()
-        while not self._stop.wait(0.3):
+    def watch():
+        while not stop.wait(0.3):
             total = 0
             for child in me.children(recursive=True):
-                try:
+                with suppress(psutil.NoSuchProcess):
                     total += child.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            self.gib = max(self.gib, total / 2**30)
+            found.append(max(found[-1], total / 2**30))
 
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _networks(names) -> list[dict]:

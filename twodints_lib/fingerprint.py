@@ -8,7 +8,7 @@ import ast
 import hashlib
 import json
 import sys
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -94,30 +94,35 @@ def _told(value, above=()):
         return repr(value)
     if isinstance(value, ModuleType):
         return value.__name__
-    if any(value is other for other in above):
-        return "above"
     if isinstance(value, type | FunctionType | BuiltinFunctionType) and _installed(value):
         return f"{value.__module__}.{value.__qualname__}"
-    tell = partial(_told, above=(*above, value))
-    if isinstance(value, dict):
-        return [[tell(k), tell(v)] for k, v in value.items()]
+    if any(value is other for other in above):
+        return "above"
+    return [_told(part, (*above, value)) for part in _parts(value)]
+
+
+def _parts(value):
+    """What a value consists of."""
     if isinstance(value, list | tuple):
-        return [tell(v) for v in value]
+        return value
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
     if isinstance(value, set | frozenset):
-        return sorted(json.dumps(tell(v)) for v in value)
+        return sorted(value, key=repr)
     if isinstance(value, CodeType):
-        return [value.co_code.hex(), tell(value.co_consts), tell(value.co_names)]
+        return value.co_code, value.co_names, value.co_consts
     if isinstance(value, FunctionType):
         code, known = value.__code__, value.__globals__
         consts = [c for c in code.co_consts if c is not value.__doc__]
-        used = {n: known[n] for n in sorted(_names(code) & known.keys())}
+        used = {name: known[name] for name in sorted(_names(code) & known.keys())}
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        held = (consts, code.co_names, value.__defaults__, value.__kwdefaults__, cells, used)
-        return [code.co_code.hex(), *map(tell, held)]
+        made = (code.co_code, code.co_names, consts)
+        return *made, value.__defaults__, value.__kwdefaults__, cells, used
     if isinstance(value, type):
-        return tell([value.__bases__, {k: v for k, v in vars(value).items() if k not in UNTOLD}])
-    parts = {name: getattr(value, name) for name in HELD if hasattr(value, name)}
-    return tell([type(value), value.tolist() if hasattr(value, "tolist") else parts])
+        return value.__bases__, {k: v for k, v in vars(value).items() if k not in UNTOLD}
+    if hasattr(value, "tolist"):
+        return type(value), value.tolist()
+    return type(value), {name: getattr(value, name) for name in HELD if hasattr(value, name)}
 
 
 def _names(code):

@@ -43,6 +43,8 @@ def keep(run: str | Path, name: str) -> Path:
     run, target = Path(run), HOME / name
     record = files.read_json(run / "record.json")
     weights = run / "best.pt"
+    if not files.in_checkout():
+        raise InputError(f"{name}: is kept in a clone of the repository; this install is none.")
     if target.exists():
         raise InputError(f"{target}: exists already; choose another name.")
     if not record["is_result"] or "spec" not in record["parameters"]:

@@ -105,33 +105,25 @@ BENCH_HEADER = ("what", "stock MONAI", "ours", "ratio")
 
 def bench_rows(record: dict) -> list[tuple]:
     """README's benchmark table, from records/bench-search.json."""
-    step, decode, six = (record[k] for k in ("search step", "decode", "six operations"))
-    times = {k: record[k]["seconds"] for k in ("search step", "topology loss", "decode")}
-    rows = [
-        (name, f"{t['monai'] * 1e3:,.1f} ms", f"{t['ours'] * 1e3:,.1f} ms", t["monai"] / t["ours"])
-        for name, t in times.items()
-    ]
-    ratios = step["ratios"]
-    over, theirs = (
-        ratios[k] for k in ("over its convolutions alone", "MONAI over its convolutions alone")
-    )
-    rows = [(*row[:3], f"{row[3]:,.1f} times faster") for row in rows]
-    rows.append(("search step over its convolutions alone", f"{theirs:.2f}", f"{over:.2f}", ""))
-    memory = decode["added_mib"]
-    rows.append(
-        ("decode, added memory", f"{memory['monai']:,.0f} MiB", f"{memory['ours']:.1f} MiB", "")
-    )
-    memory, ratio = six["added_mib"], six["ratios"]["times less memory"]
-    theirs = memory["monai's way"]
-    rows.append(
+    rows = []
+    for name in ("search step", "topology loss", "decode"):
+        ours, theirs = (record[name]["seconds"][who] * 1e3 for who in ("ours", "monai"))
+        words = f"{theirs / ours:,.1f} times faster"
+        rows.append((name, f"{theirs:,.1f} ms", f"{ours:,.1f} ms", words))
+    over, memory = record["search step"]["ratios"], record["decode"]["added_mib"]
+    theirs, ours = (over[f"{who}ver its convolutions alone"] for who in ("MONAI o", "o"))
+    six, ratio = (record["six operations"][k] for k in ("added_mib", "ratios"))
+    return [
+        *rows,
+        ("search step over its convolutions alone", f"{theirs:.2f}", f"{ours:.2f}", ""),
+        ("decode, added memory", f"{memory['monai']:,.0f} MiB", f"{memory['ours']:.1f} MiB", ""),
         (
             "6 operations written MONAI's way, memory of a step; ours checkpointed",
-            f"{theirs:,.0f} MiB",
-            f"{memory['ours, checkpointed']:,.0f} MiB",
-            f"{ratio:.1f} times less",
-        )
-    )
-    return rows
+            "{:,.0f} MiB".format(six["monai's way"]),
+            f"{six['ours, checkpointed']:,.0f} MiB",
+            f"{ratio['times less memory']:.1f} times less",
+        ),
+    ]
 
 
 PEER_HEADER = ("method", "trained", "F1 over modalities", "mean F1", "ours minus this, 95 %")
