@@ -325,3 +325,10 @@ def test_a_rows_table_names_what_is_mixed_in_it(some_rows):
     files.write_json(some_rows / "unet-seed-2.json", found | {"data_hash": "one"})
     files.write_json(some_rows / "unet-seed-3.json", other)
     assert tables.heading(some_rows).endswith("; of several settings: data, patch")
+
+
+def test_a_plain_install_keeps_its_rows_among_the_runs(tiny_folder, own_runs, monkeypatch):
+    setup = table4.row_setup("unet", "quarter", str(tiny_folder), 1)
+    assert own_runs not in table4.folder_of(setup).parents
+    monkeypatch.setattr(files, "ROOT", own_runs)  # no checkout lies there
+    assert own_runs in table4.folder_of(setup).parents

@@ -51,8 +51,8 @@ def _set(given: dict) -> dict:
 
 def folder_of(setup: Setup, steps: bool = False) -> Path:
     """Where the records of a scale lie: the reproduction's own in the repository, others among the
-    runs."""
-    kept = setup.preset.name in ("quarter", "paper")
+    runs, as all do where there is no repository."""
+    kept = setup.preset.name in ("quarter", "paper") and files.in_checkout()
     base = records.ROWS if kept else store.runs_dir() / "rows"
     capped = f"-{setup.preset.max_steps}-steps" if steps else ""
     return base / f"{setup.preset.name}-{setup.dataset.name}{capped}"
