@@ -72,7 +72,7 @@ def _export(args):
     net, record = inference.load_network(args.model)
     if space.spec_of(record["parameters"]["spec"]).kind != "derived":
         raise InputError(f"{args.model}: is no derived network; give the folder of one.")
-    space.export(net.cpu(), out, record["parameters"]["recipe"]["patch"])
+    space.derive.export(net.cpu(), out, record["parameters"]["recipe"]["patch"])
     print(f"{out}: read it with torch.export.load({out.name!r}).module()")
 
 

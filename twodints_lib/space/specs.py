@@ -16,20 +16,17 @@ UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
 
 @dataclass(frozen=True)
 class Spec:
-    """What every network has: a kind, and a head, which names what its last layer draws."""
+    """What every network has: a kind, a head, which names what its last layer draws, and a divisor,
+    by which a patch size must be divisible: 2 for each time that the network halves its input."""
 
     kind: ClassVar[str]
+    divisor: ClassVar[int]
     head: str = field(default="3-class", kw_only=True)
 
     @property
     def title(self) -> str:
         """What tables and figures call the network."""
         return self._name() + (f", {self.head} head" if self.head != "3-class" else "")
-
-    @property
-    def divisor(self) -> int:
-        """What a patch size must be divisible by: 2 for each time that the input is halved."""
-        raise NotImplementedError
 
     def check_patch(self, patch: int) -> None:
         """Raise InputError unless the network takes patches of this size, pixels a side."""
