@@ -12,6 +12,8 @@ from twodints_lib import messages
 from twodints_lib.data.dataset import open_data
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
+from twodints_lib.space import topology
+from twodints_lib.truth import Table
 
 torch.set_num_threads(1)
 
@@ -71,3 +73,34 @@ def tiny_setup(tiny_folder, own_runs):
     values = {"patch": 32, "num_blocks": 2, "num_depths": 2, "batch": 4}
     preset = settings.load("smoke", **values)
     return Setup(preset, open_data(tiny_folder), 7)
+
+
+def made_up_table(name="cells-99", blocks=2, depths=2, seeds=5, noise=0.5):
+    """A table of truth that nobody trained: each network's quality, and `noise` of it a seed.
+
+    Dice grows with the share of paths that are on, F1 with it too; shorter trainings reach less
+    and are noisier.
+    """
+    codes = topology.every_code(blocks, depths)
+    rng = np.random.default_rng(0)
+    share = np.array([np.mean(code["paths"]) for code in codes])
+    quality = (share - share.mean()) / share.std() + 0.5 * rng.normal(size=len(codes))
+    lengths = (6, 12, 24)
+    shape = (len(codes), seeds, len(lengths))
+    spread = noise * np.array([2, 1.4, 1])
+
+    def score(middle):
+        found = quality[:, None, None] + spread * rng.normal(size=shape)
+        return (middle + np.log2(lengths) / 40 + 0.03 * found).astype(np.float32)
+
+    scores = {"interior_dice": score(0.5), "boundary_dice": score(0.2), "f1": score(0.3)}
+    scores |= {"f1_best": score(0.4), "f1_brightfield": score(0.3), "f1_fluorescence": score(0.3)}
+    costs = {k: 1000 * (1 + 9 * share).round(2) for k in ("parameters", "macs", "activation_bytes")}
+    seconds = np.broadcast_to(share[:, None, None] * np.array(lengths) / 4, shape)
+    return Table(name, codes, tuple(range(1, seeds + 1)), lengths, scores, costs, seconds)
+
+
+@pytest.fixture
+def truth_table():
+    """A made-up table of the 99 networks."""
+    return made_up_table()

@@ -1,0 +1,16 @@
+"""A table of truth: every network of a small space, trained from scratch with several seeds.
+
+It answers in no time what a training would have said, so a search is replayed in milliseconds and
+its answer compared with the best there is.
+
+The table: `load` reads one by its name, `names` lists those that there are, `save` writes one;
+`Table.query` asks for a network's scores; `convolving` turns any code into one of the space.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["table"],
+    submod_attrs={"table": ["Table", "load", "names", "save", "convolving"]},
+)
