@@ -14,7 +14,7 @@ from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import challenge_tree, results, table4, tables
 from twodints_lib.runs import paper, records, settings
-from twodints_lib.scoring.statistics import Difference, paired_bootstrap
+from twodints_lib.scoring.statistics import crossed_interval
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SupernetSpec, UNetSpec
 from twodints_lib.training import loop, patches, recipes
@@ -139,8 +139,7 @@ def some_rows(tmp_path):
 def test_tables_tell_what_is_there_and_what_is_not(some_rows):
     four = {row[0]: row for row in tables.rows("4", some_rows)}
     assert len(four) == 9
-    gain = paired_bootstrap([[0.7, 0.8], [0.6, 0.9]], [[0.5, 0.6], [0.4, 0.7]])
-    gain = str(Difference(*gain, 2, 2))
+    gain = str(crossed_interval(np.subtract([[0.7, 0.8], [0.6, 0.9]], [[0.5, 0.6], [0.4, 0.7]])))
     assert four["DiNTS (Mul 1) (Depth 8)"][4:8] == ("0.750", gain, 2, 7)
     assert four["DiNTS (Mul 1) (Depth 12)"][5] == "under 2 seeds: none"
     assert four["SegResNet (Deconv upsampling)"][4] == tables.OPEN

@@ -9,7 +9,9 @@ Matching: `overlaps` finds which cells meet and `pair` which are the same; `matc
 `frame_ids` give ids for pictures.
 
 Statistics: `paired_difference` compares two trainings by seed and image and gives a `Difference`;
-`paired_bootstrap` and `interval` are the intervals under it.
+`crossed_interval` is the interval under it, over images alone where there is one seed;
+`score_interval` is that of a mean score. `spearman_brown` and `agreement_ceiling` say how far
+anything can agree with scores that are noisy.
 
 The ceiling: `ceilings` is what each representation reaches with a perfect network, `ceiling_rows`
 its table.
@@ -32,7 +34,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "folders": ["evaluate", "save_csv"],
         "matching": ["overlaps", "pair", "matched_ids", "frame_ids"],
-        "statistics": ["Difference", "paired_difference", "paired_bootstrap", "interval"],
+        "statistics": [
+            "Difference",
+            "paired_difference",
+            "crossed_interval",
+            "score_interval",
+            "spearman_brown",
+            "agreement_ceiling",
+        ],
         "ceiling": ["ceilings", "ceiling_rows"],
     },
 )

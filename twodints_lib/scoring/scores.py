@@ -12,7 +12,7 @@ import numpy as np
 
 from twodints_lib.errors import InputError
 from twodints_lib.scoring.matching import FRAME, Overlaps, foreground_dice, overlaps, pair
-from twodints_lib.scoring.statistics import interval
+from twodints_lib.scoring.statistics import score_interval
 
 TILED_FROM, TILE = 25_000_000, 2000  # pixels in all, pixels a side
 SIZES, EDGES = ("under 13.7 px", "13.7 to 30 px", "over 30 px"), (13.7, 30)
@@ -221,7 +221,7 @@ def _details(rows) -> dict:
     return {
         "pooled_f1": pooled(rows)["f1"],
         "pooled": pooled(rows),
-        "interval_mean_f1": interval([r["f1"] for r in rows]),
+        "interval_mean_f1": score_interval([r["f1"] for r in rows]),
         "sizes": {
             name: {"cells": cells, "recall": hit / cells if cells else None}
             for name, (cells, hit) in sizes.items()
