@@ -29,7 +29,8 @@ class Table:
     (networks, seeds, epochs) float32: "interior_dice", "boundary_dice", "f1" (official recipe),
     "f1_best" (best decoder), "f1_<modality>". `costs`: by name, each (networks,): "parameters",
     "macs", "activation_bytes". `seconds`: of training, (networks, seeds, epochs). `epochs`: the
-    lengths of training, shortest first. `made`: what made it, settings and hardware among them.
+    lengths of training, shortest first. `made`: what made it, settings and hardware among them, and
+    "pilot", the rows on which the settings were chosen.
     """
 
     name: str
@@ -56,6 +57,12 @@ class Table:
                 )
         if list(self.epochs) != sorted(set(self.epochs)):
             raise InputError(f"table {self.name}: epochs {self.epochs} must rise; sort them.")
+
+    @cached_property
+    def bits(self) -> np.ndarray:
+        """(networks, all paths) uint8: 1 where a path is on, block after block."""
+        paths = np.array([code["paths"] for code in self.codes], np.uint8)
+        return paths.reshape(len(paths), -1)
 
     @cached_property
     def _places(self) -> dict[bytes, int]:
@@ -89,10 +96,14 @@ class Table:
         row, length = self.place(code), -1
         seeds = slice(None) if seed is None else self._index("seed", self.seeds, seed)
         if epochs is not None:
-            length = self._index("epochs", self.epochs, epochs)
-        found = {k: float(np.mean(x[row, seeds, length])) for k, x in self.scores.items()}
+            length = self.length(epochs)
+        found = {k: float(x[row, seeds, length].mean()) for k, x in self.scores.items()}
         found |= {k: float(x[row]) for k, x in self.costs.items()}
-        return found | {"seconds": float(np.mean(self.seconds[row, seeds, length]))}
+        return found | {"seconds": float(self.seconds[row, seeds, length].mean())}
+
+    def length(self, epochs: int) -> int:
+        """The place of a length of training among `epochs`; InputError for an unknown one."""
+        return self._index("epochs", self.epochs, epochs)
 
     def _index(self, what: str, known: tuple[int, ...], value: int) -> int:
         if value not in known:
