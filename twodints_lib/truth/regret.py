@@ -51,7 +51,7 @@ def measure(
     table: Table, searches: Iterable[str] = tuple(SEARCHES), score: str = SCORE,
     repeats: int = REPEATS, budget: float = BUDGET,
 ) -> dict:  # fmt: skip
-    """The record of every search's regret, over queries and over seconds, and how it was made.
+    """The record of every search's regret, over queries and over seconds.
 
     Seconds are marked in steps of one full training's mean. InputError for an unknown score.
     """
@@ -73,8 +73,6 @@ def measure(
         "best": round(float(truth.max()), 6),
         "untrained": round(float(truth.max() - truth.mean()), 6),
         "searches": found,
-        "commit": environment.commit(),
-        "hardware": environment.hardware(),
     }
 
 
@@ -85,7 +83,8 @@ def path_of(name: str, folder: Path = tables.FOLDER) -> Path:
 
 def keep(name: str, folder: Path = tables.FOLDER) -> Path:
     """Replay every search on the table of that name and write the record; its path."""
-    return files.write_json(path_of(name, folder), measure(tables.load(name, folder)), None)
+    found = measure(tables.load(name, folder)) | environment.origin()
+    return files.write_json(path_of(name, folder), found, None)
 
 
 HEADER = ("table", "search", *(f"regret after {n} trainings" for n in MARKS), "in the time of 25")
