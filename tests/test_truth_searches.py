@@ -51,10 +51,8 @@ def test_intervals_hold_the_reliability_that_was_put_in(truth_table):
         scores = rng.normal(size=(99, 1)) + noise
         found = reliability.reliability(table_of(scores, truth_table), "f1")
         correlation = 6 / np.pi * np.arcsin(0.5 / 2)  # Spearman's, of normal variables
-        held.append(
-            (found.intraclass.low < 0.5 < found.intraclass.high)
-            + (found.rank.low < correlation < found.rank.high)
-        )
+        held += [found.intraclass.low < 0.5 < found.intraclass.high]
+        held += [found.rank.low < correlation < found.rank.high]
     assert 70 <= sum(held) < 80  # of 80 intervals of 95 %
     quality = np.repeat(rng.normal(size=(99, 1)), 2, 1)
     exact = reliability.reliability(table_of(quality, truth_table), "f1")
