@@ -1,7 +1,8 @@
 """Training: patches in, a run's folder out; searches, and what is to be seen in them.
 
 Networks: `train_network` trains any network and records it, or finds it; `train_ladder` trains one
-on with every representation; `Recipe` says how, for one network.
+on with every representation; `Recipe` says how, for one network, `rate_factor` its learning rate in
+an epoch.
 
 Searches: `Plan` says how a supernet is searched; `search_supernet` searches it; `found_code` is
 what it decodes to; `train_code` trains the network of a code, `train_derived` that of a search;
@@ -24,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["diagnose", "distributed"],
     submod_attrs={
         "loop": ["train_network", "train_ladder"],
-        "recipes": ["Recipe"],
+        "recipes": ["Recipe", "rate_factor"],
         "search": [
             "Plan",
             "search_supernet",
