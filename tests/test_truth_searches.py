@@ -88,13 +88,24 @@ def test_every_score_at_every_length_has_a_reliability(truth_table):
 def test_a_search_pays_for_what_it_asks(name, truth_table):
     found = searches.SEARCHES[name](truth_table, np.random.default_rng(4), 20, "f1")
     assert found.spent <= 20 < found.spent + 1
-    for row, epochs, seen, seconds in zip(
-        found.rows, found.epochs, found.seen, found.seconds, strict=True
-    ):
+    for row, epochs, seen in zip(found.rows, found.epochs, found.seen, strict=True):
         length = truth_table.epochs.index(epochs)
         assert seen in truth_table.scores["f1"][row, :, length]  # of one seed, not of the mean
-        assert seconds in truth_table.seconds[row, :, length].astype(float)
+    # Seconds of this table are those of its paths; so are costs, whatever went on or began anew.
+    each = truth_table.seconds[found.rows, 0, -1] * np.array(found.shares)
+    assert found.seconds == pytest.approx(each.tolist())
     assert found.queries[-1] == pytest.approx(found.spent)
+
+
+def test_a_training_that_goes_on_keeps_its_seed_and_pays_the_rest(truth_table):
+    for seed in range(9):
+        asked = searches.History(truth_table, np.random.default_rng(seed), 9, "f1")
+        for epochs in truth_table.epochs:
+            asked.train(truth_table.codes[5], epochs, go_on=True)
+        assert asked.seen in truth_table.scores["f1"][5].tolist()
+        assert asked.spent == 1 and asked.shares == [0.25, 0.25, 0.5]
+        asked.train(truth_table.codes[5], 24)
+        assert asked.spent == 2
 
 
 def test_the_seeds_of_queries_are_drawn_at_random(truth_table):

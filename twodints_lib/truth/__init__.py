@@ -10,13 +10,16 @@ How far it can be trusted: `reliability.reliability` of a score, for one seed an
 
 Searches on it: `random_search`, `regularised_evolution`, `successive_halving` and `tpe` return a
 `History`; `replay` repeats one, and `curves` are the regrets of its repeats.
+
+What is known before a training: `proxies` computes zero-cost proxies and one-shot scores (torch),
+`ranking` lays them beside a table.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["table", "reliability", "searches", "regret"],
+    submodules=["table", "reliability", "searches", "regret", "proxies", "ranking"],
     submod_attrs={
         "table": ["Table", "load", "names", "save", "convolving"],
         "searches": [

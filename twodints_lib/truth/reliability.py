@@ -5,6 +5,7 @@ of seeds whose mean is taken (Spearman-Brown), and its square root is the highes
 even a ranking without any noise could have with the table.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -67,14 +68,19 @@ def reliability(table: Table, score: str, epochs: int | None = None) -> Reliabil
             f"table {table.name}: reliability needs 2 seeds and 3 networks outside the pilot, "
             f"and it has {seeds} and {count}; train more."
         )
-    rng = np.random.default_rng(0)
-    drawn = rng.multinomial(count, np.full(count, 1 / count), DRAWS)  # how often each network
-    weights = np.vstack([np.ones((1, count)), drawn])
-    found = [
-        Estimate(float(one[0]), *np.percentile(one[1:], [2.5, 97.5]).tolist())
-        for one in (_rank_correlation(values, weights), _intraclass(values, weights))
-    ]
+    found = [estimate(values, statistic) for statistic in (rank_correlation, intraclass)]
     return Reliability(score, table.epochs[length], count, seeds, *found)
+
+
+def estimate(values: np.ndarray, statistic: Callable[..., np.ndarray]) -> Estimate:
+    """A statistic of (networks, columns) with its interval, by a bootstrap over networks.
+
+    `statistic(values, weights)` takes (draws, networks), how often each network was drawn.
+    """
+    count = len(values)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS)
+    found = statistic(values, np.vstack([np.ones((1, count)), drawn]))
+    return Estimate(float(found[0]), *np.percentile(found[1:], [2.5, 97.5]).tolist())
 
 
 def every(table: Table) -> list[Reliability]:
@@ -112,7 +118,7 @@ def weighted_ranks(values, weights) -> np.ndarray:
     return ranks
 
 
-def _rank_correlation(values, weights) -> np.ndarray:
+def rank_correlation(values, weights) -> np.ndarray:
     """The mean Spearman correlation over pairs of columns, for each row of weights."""
     count, seeds = values.shape
     deviations = np.stack([weighted_ranks(v, weights) for v in values.T]) - (count + 1) / 2
@@ -123,7 +129,7 @@ def _rank_correlation(values, weights) -> np.ndarray:
     return (np.einsum("dn,dn,dn->d", weights, total, total) - varied) / (seeds * (seeds - 1))
 
 
-def _intraclass(values, weights) -> np.ndarray:
+def intraclass(values, weights) -> np.ndarray:
     """ICC(C,1) over columns for each row of weights: (MSR - MSE) / (MSR + (k - 1) MSE)."""
     count, seeds = values.shape
     values = values - values.mean()

@@ -1,9 +1,9 @@
 """Searches that no gradient drives, replayed on a table of truth. No torch.
 
 Each is a function of a table and a numpy Generator and returns its `History`. A query trains one
-network with a seed of the table drawn at random, as a real training would, from scratch for the
-length asked; it costs its share of a full training, and the seconds that it took. A search ends
-when its budget, in full trainings, is spent.
+network with a seed of the table drawn at random, as a real training would, or goes on with one; it
+costs its share of a full training, and the seconds that it took. A search ends when its budget, in
+full trainings, is spent.
 """
 
 import warnings
@@ -24,19 +24,33 @@ class History:
     def __init__(self, table: Table, rng: np.random.Generator, budget: float, score: str = SCORE):
         table.score(score)  # an unknown one is told at once
         self.table, self.rng, self.budget, self.score = table, rng, budget, score
-        self.rows, self.epochs, self.seen, self.seconds = [], [], [], []
-        self.spent = 0.0
+        self.rows, self.epochs, self.seen = [], [], []
+        self.shares, self.seconds = [], []  # costs: of a full training, and in seconds
+        self._last = {}  # of each row: the seed and the length of its last training
 
-    def train(self, code: dict, epochs: int | None = None) -> float:
-        """The score of one training of this network, with a seed drawn at random."""
+    def train(self, code: dict, epochs: int | None = None, go_on: bool = False) -> float:
+        """The score of a training of this network, from scratch with a seed drawn at random.
+
+        `go_on`: instead the last training of this network goes on, and only what is added counts.
+        """
         epochs = epochs or self.table.epochs[-1]
-        found = self.table.query(code, self.rng.choice(self.table.seeds), epochs)
-        self.rows.append(self.table.place(code))
+        row, seed, done = self.table.place(code), int(self.rng.choice(self.table.seeds)), None
+        if go_on and row in self._last:
+            seed, done = self._last[row]
+        found = self.table.query(code, seed, epochs)
+        paid = self.table.query(code, seed, done)["seconds"] if done else 0.0
+        self._last[row] = seed, epochs
+        self.rows.append(row)
         self.epochs.append(epochs)
         self.seen.append(found[self.score])
-        self.seconds.append(found["seconds"])
-        self.spent += epochs / self.table.epochs[-1]
+        self.seconds.append(found["seconds"] - paid)
+        self.shares.append((epochs - (done or 0)) / self.table.epochs[-1])
         return found[self.score]
+
+    @property
+    def spent(self) -> float:
+        """Cost of all queries, in full trainings."""
+        return sum(self.shares)
 
     @property
     def over(self) -> bool:
@@ -46,7 +60,7 @@ class History:
     @property
     def queries(self) -> np.ndarray:
         """Cost after each query, in full trainings."""
-        return np.cumsum(self.epochs) / self.table.epochs[-1]
+        return np.cumsum(self.shares)
 
     def incumbents(self) -> np.ndarray:
         """The row that would be chosen after each query: the best score seen, of the longest
@@ -99,8 +113,8 @@ def successive_halving(
 ) -> History:  # fmt: skip
     """Many short trainings, the best `1 / keep` of them longer (Jamieson and Talwalkar 2016).
 
-    `start` random networks at the shortest length, then a third of them at the next; when one is
-    left the next bracket starts. A longer training starts from scratch.
+    `start` random networks at the shortest length, of which the best third goes on to the next, and
+    a third of these to the last; then the next bracket starts, from scratch.
     """
     asked = History(table, rng, budget, score)
     while not asked.over:
@@ -110,7 +124,7 @@ def successive_halving(
             for code in some:
                 if asked.over:
                     return asked
-                found.append((asked.train(code, epochs), code))
+                found.append((asked.train(code, epochs, epochs > table.epochs[0]), code))
             found.sort(key=lambda one: -one[0])
             some = [code for _, code in found[: max(1, len(found) // keep)]]
     return asked

@@ -29,8 +29,8 @@ class Table:
     (networks, seeds, epochs) float32: "interior_dice", "boundary_dice", "f1" (official recipe),
     "f1_best" (best decoder), "f1_<modality>". `costs`: by name, each (networks,): "parameters",
     "macs", "activation_bytes". `seconds`: of training, (networks, seeds, epochs). `epochs`: the
-    lengths of training, shortest first. `made`: what made it, settings and hardware among them, and
-    "pilot", the rows on which the settings were chosen.
+    lengths of training, shortest first, points of one training. `made`: what made it, settings
+    and hardware among them, and "pilot", the rows on which the settings were chosen.
     """
 
     name: str
