@@ -144,9 +144,10 @@ def test_the_benchmarks_are_the_records(name):
 
 
 def test_the_rows_are_the_records():
-    rows = [row[:7] for row in tables.rows("4", claims.SCALE)]
+    header = tables.HEADERS["4"][:8]
+    rows = [row[:8] for row in tables.rows("4", claims.SCALE)]
     told = between("docs/reproduction.md", "rows")
-    assert told == report.markdown(tables.HEADERS["4"][:7], rows)
+    assert told == report.markdown(header, rows)
     assert tables.heading(claims.SCALE) in PAGES["docs/reproduction.md"]
 
 

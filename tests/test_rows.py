@@ -140,7 +140,10 @@ def test_tables_tell_what_is_there_and_what_is_not(some_rows):
     four = {row[0]: row for row in tables.rows("4", some_rows)}
     assert len(four) == 9
     gain = str(crossed_interval(np.subtract([[0.7, 0.8], [0.6, 0.9]], [[0.5, 0.6], [0.4, 0.7]])))
-    assert four["DiNTS (Mul 1) (Depth 8)"][4:8] == ("0.750", gain, 2, 7)
+    told = dict(zip(tables.HEADERS["4"], four["DiNTS (Mul 1) (Depth 8)"], strict=True))
+    assert (told["Dice, ours"], told["Dice minus UNet's"], told["seeds"]) == ("0.750", gain, 2)
+    assert told["F1 minus UNet's"].startswith("-0.200") and told["steps"] == 7
+    assert told["of interior"] == told["of boundary"] == "not kept"
     assert four["DiNTS (Mul 1) (Depth 12)"][5] == "under 2 seeds: none"
     assert four["SegResNet (Deconv upsampling)"][4] == tables.OPEN
     three = {row[0]: row for row in tables.rows("3", some_rows)}

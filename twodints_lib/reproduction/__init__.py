@@ -5,6 +5,7 @@ a search earns, `tiny` the space so small that all its networks are trained; `ch
 a tree in the layout of the challenge's archives, to run all this on without the download.
 
 Modules that read records and need no network: `results` tells what those of rows and studies say,
+`verdicts` what their intervals allow to say of searches and controls, by Dice and by F1,
 `tables` prints Tables 3 to 5 with ours beside, `claims` settles the ledger of the paper's claims,
 `compare` lays two runs beside each other.
 
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tiny",
         "challenge_tree",
         "results",
+        "verdicts",
         "tables",
         "claims",
         "compare",

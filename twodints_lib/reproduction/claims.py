@@ -15,7 +15,7 @@ import numpy as np
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import results
+from twodints_lib.reproduction import results, verdicts
 from twodints_lib.runs import paper, records
 from twodints_lib.space.operations import TWO
 from twodints_lib.space.specs import Spec
@@ -94,8 +94,18 @@ def gain(claim: dict) -> Answer:
         return NOT, "fewer than two seeds of a row: no interval"
     ends = [(g.low, g.high) if claim["number"] > 0 else (-g.high, -g.low) for g in gains]
     words = "; ".join(f"{g} over {other}" for g, other in zip(gains, others, strict=True))
+    words += _beside(claim, others)
     status = decide(all(low > 0 for low, _ in ends), any(high < 0 for _, high in ends))
     return status, f"{words}; {_seeds(ours)}"
+
+
+def _beside(claim, others) -> str:
+    """The same differences by the other score, which decides nothing here."""
+    score, title = ("f1", "F1") if claim["score"] == "dice" else ("dice", "Dice")
+    ours = _rows(SCALE)[claim["first"]]
+    found = (results.row_difference(ours, _rows(SCALE)[other], score) for other in others)
+    words = ", ".join(str(gain) for gain in found if gain)
+    return f" ({title} {words})" if words else ""
 
 
 def _seeds(some) -> str:
@@ -195,33 +205,37 @@ def told(claim: dict) -> Answer:
 
 def controls(claim: dict) -> Answer:
     """Does the paper's kind of search beat every network that nobody searched? (make study)"""
-    found = results.differences(results.load_study("controls"), "searched-paper")
+    study = results.load_study("controls")
+    found, by_f1 = (verdicts.differences(study, "searched-paper", s) for s in ("dice", "f1"))
     if not found:
         return NOT, "no record of the study"
-    helped, hurt = (_named(found, f"search {how}") for how in ("helped", "hurt"))
+    (helped, hurt), f1 = ([_named(some, f"search {how}") for how in ("helped", "hurt")]
+                          for some in (found, by_f1))  # fmt: skip
     words = (
         f"the paper has no random or fixed topology beside it; ours: of {len(found)} that nobody "
         f"searched, Dice below the search's for {_names(helped)}, above it for {_names(hurt)}, not "
-        "decided for the rest"
+        f"decided for the rest; F1 below it for {_names(f1[0])}, above for {_names(f1[1])}"
     )
     return decide(len(helped) == len(found), bool(hurt)), words
 
 
 def one_topology(claim: dict) -> Answer:
     """Is a search for one modality alone no better than the search for all? (make study)"""
-    found = results.modality_rows(results.load_study("modalities"))
+    found = verdicts.modality_rows(results.load_study("modalities"))
     if not found:
         return NOT, "no record of the study"
-    own, joint = (_named(found, f"{which} better") for which in ("own", "joint"))
+    by = [verdicts.MODALITY_HEADER.index(f"by {score}") for score in ("Dice", "F1")]
+    (own, joint), f1 = ([_named(found, f"{w} better", k) for w in ("own", "joint")] for k in by)
     words = (
         f"a topology searched for one modality alone beats the joint one for {_names(own)}, loses "
-        f"for {_names(joint)}, not decided for the rest; {found[0][1]} seeds"
+        f"for {_names(joint)}, not decided for the rest; by F1 it beats it for {_names(f1[0])}, "
+        f"loses for {_names(f1[1])}; {found[0][1]} seeds"
     )
     return decide(len(joint) == len(found), bool(own)), words
 
 
-def _named(rows, verdict) -> list[str]:
-    return [row[0] for row in rows if row[-1] == verdict]
+def _named(rows, verdict, column=-1) -> list[str]:
+    return [row[0] for row in rows if row[column] == verdict]
 
 
 def _names(names) -> str:

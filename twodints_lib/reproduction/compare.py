@@ -18,7 +18,12 @@ from twodints_lib.space import topology
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec, spec_of
 from twodints_lib.training.replay import last_alphas
 
-SCORES = {"Dice": "dice", "F1": "f1"}
+SCORES = {
+    "Dice": "dice",
+    "Dice of interior": "dice_interior",
+    "Dice of boundary": "dice_boundary",
+    "F1": "f1",
+}
 KEYS = ("preset", "seed", "data", "data_hash", "commit", "processes", "row")
 NESTED = ("parameters", "settings", "versions", "hardware")
 WORDS = ("B better on these images", "A better on these images", "no evidence of a difference")
@@ -81,12 +86,16 @@ def topologies(a: dict, b: dict) -> dict | None:
 
 
 def images(a: dict, b: dict) -> dict:
-    """For Dice and F1: {"a", "b" means, "difference" (mean, low, high), "won", "lost", "tied",
-    "gains", "losses"}; the last two name the five images that B wins or loses most."""
+    """For Dice, its two parts where they are kept, and F1: {"a", "b" means, "difference" (mean,
+    low, high), "won", "lost", "tied", "gains", "losses"}; the last two name the five images that B
+    wins or loses most."""
     theirs = image_scores(b, "f1")
     names = [n for n in image_scores(a, "f1") if n in theirs]
-    if not names:
-        raise InputError(f"{b['path']}: shares no image with {a['path']}; take runs on one data.")
+    if len(names) < 2:
+        raise InputError(
+            f"{b['path']}: shares {len(names) or 'no'} image with {a['path']}; take runs on one "
+            "data, of two images at least."
+        )
     modality = {r["name"]: r["modality"] for x in (a, b) for r in x["metrics"].get("per_image", [])}
     found = {"names": names, "modalities": [modality.get(n, "unknown") for n in names]}
     for word, score in SCORES.items():

@@ -1,6 +1,7 @@
 """What the records of rows and of studies say: rows for tables and figures, from records alone.
 
-Most functions take the records of a study, {job: record}; a job is "<variant>-seed-<seed>".
+Most functions take the records of a study, {job: record}; a job is "<variant>-seed-<seed>". What
+intervals allow to say stands in `verdicts`.
 """
 
 from collections.abc import Iterable
@@ -11,8 +12,13 @@ import numpy as np
 import pandas as pd
 
 from twodints_lib.runs import paper, records
-from twodints_lib.runs.records import scores_by_seed
-from twodints_lib.scoring.statistics import Difference, paired_difference
+from twodints_lib.runs.records import mean_score, scores_by_seed
+from twodints_lib.scoring.statistics import (
+    Difference,
+    agreement_ceiling,
+    paired_difference,
+    spearman_brown,
+)
 
 Records = dict[str, dict]
 SCALE = ("patch", "channel_mul", "num_blocks", "search_epochs", "derived_epochs")
@@ -46,13 +52,22 @@ def load_study(study: str, data: str = "simulated") -> Records:
 
 
 def by_variant(study: Records) -> dict[str, list[dict]]:
-    """The records of each variant, a list over its seeds; random codes together."""
+    """The records of each variant, a list over its seeds; random codes together, and together
+    those that are as large as what a search found."""
     found = {}
     for job, record in study.items():
         variant = job.rpartition("-seed-")[0]
-        variant = "random codes" if variant.startswith("random-") else variant
+        kind, _, number = variant.rpartition("-")
+        if kind.startswith(("random", "matched")) and number.isdigit():
+            of = kind.removeprefix("matched-")
+            variant = "random codes" if kind == "random" else matched_to(of)
         found.setdefault(variant, []).append(record)
     return found
+
+
+def matched_to(search: str) -> str:
+    """What the random codes with as many multiply-accumulates as a search's are called."""
+    return f"random, size of {search}"
 
 
 def means(study: Records, *keys: str) -> list[tuple]:
@@ -64,49 +79,30 @@ def means(study: Records, *keys: str) -> list[tuple]:
     ]
 
 
-def verdict(gain: Difference, *words: str) -> str:
-    """What an interval allows to say: better, worse, undecided; of one seed nothing, since its
-    interval knows the images' spread and not that of trainings."""
-    return gain.verdict(*words) if gain.seeds > 1 else "one seed: no verdict"
-
-
-CONTROL_HEADER = ("topology", "trainings", "Dice", "mean F1", "parameters")
+CONTROL_HEADER = (
+    "topology", "trainings", "Dice", "of interior", "of boundary", "mean F1", "parameters"
+)  # fmt: skip
+NOT_KEPT = "not kept"  # by the oldest records, which have one Dice for both classes
 
 
 def control_rows(study: Records) -> list[tuple]:
-    """Every topology of the study of controls, means over seeds, best Dice first."""
+    """Every topology of the study of controls, means over seeds, best Dice first.
+
+    Class Dice is the mean of its two parts, and swings with the boundary's.
+    """
     keys = ("metrics.mean_dice", "metrics.mean_f1", "metrics.network_parameters")
     rows = sorted(means(study, *keys), key=lambda row: row[2], reverse=True)
-    return [(v, n, f"{dice:.3f}", f"{f1:.3f}", f"{size:,.0f}") for v, n, dice, f1, size in rows]
+    every = by_variant(study)
+    return [
+        (v, n, f"{dice:.3f}", *class_dice(every[v]), f"{f1:.3f}", f"{size:,.0f}")
+        for v, n, dice, f1, size in rows
+    ]
 
 
-def differences(study: Records, searched: str, score: str = "dice") -> list[tuple]:
-    """Searched minus each control, (control, mean, low, high, verdict), paired by seed and image.
-
-    `score` is dice or f1. Of the random codes a seed's mean is taken.
-    """
-    every = {v: scores_by_seed(some, score) for v, some in by_variant(study).items()}
-    own, rows = every.get(searched, {}), []
-    for control, theirs in every.items():
-        gain = paired_difference(own, theirs, least=1)
-        if gain and not control.startswith("searched"):
-            rows.append((control, *gain[:3], verdict(gain)))
-    return rows
-
-
-VERDICT_HEADER = ("search", "control", "Dice, search minus control", "verdict")
-
-
-def verdict_rows(study: Records, score: str = "dice") -> list[tuple]:
-    """Every search against every control, under VERDICT_HEADER, and what all of them allow."""
-    rows = []
-    for name in (v for v in by_variant(study) if v.startswith("searched")):
-        found = differences(study, name, score)
-        rows += [(name, c, f"{m:+.3f} [{a:+.3f}, {b:+.3f}]", word) for c, m, a, b, word in found]
-        better = sum(word == "search helped" for *_, word in found)
-        word = "search helped" if 0 < better == len(found) else "no evidence that search helped"
-        rows.append((name, "all controls", f"better than {better} of {len(found)}", word))
-    return rows
+def class_dice(some: Iterable[dict]) -> tuple[str, str]:
+    """The mean Dice of interior and of boundary over records, where they keep them apart."""
+    found = [mean_score(some, f"dice_{part}") for part in ("interior", "boundary")]
+    return tuple(NOT_KEPT if dice is None else f"{dice:.3f}" for dice in found)
 
 
 def mixture(*groups: Iterable[dict], unused: Iterable[str] = ("minutes",)) -> str:
@@ -194,10 +190,14 @@ def tiny_lines(study: Records) -> list[str]:
     ]
     if times > 1:
         tau, rho = np.mean([rank_agreement(*pair) for pair in combinations(dice, 2)], axis=0)
-        whole = times * max(rho, 0) / (1 + (times - 1) * max(rho, 0))
+        whole = spearman_brown(rho, times)
         lines.append(
             f"one training's ranking by another's: tau {tau:.2f}, rho {rho:.2f}; by this, that of "
             f"the mean over {times} by such another mean: rho {whole:.2f}"
+        )
+        lines.append(
+            f"so a ranking without any noise would agree with the mean by rho "
+            f"{agreement_ceiling(whole):.2f}, and nothing by more"
         )
         if whole < 0.5:
             lines.append("so this table does not rank the networks: no verdict on any search")
@@ -221,55 +221,18 @@ def tiny_points(study: Records) -> dict:
     return {job: (dice.mean(0), r["inherited"]) for job, r in found.items()}
 
 
-MODALITY_HEADER = ("modality", "seeds", "joint: Dice", "own: Dice", "joint minus own", "verdict")
-
-
-def modality_rows(study: Records) -> list[tuple]:
-    """A joint search's topology beside one searched for the modality alone, paired intervals."""
-    every = {v: scores_by_seed(some, "dice") for v, some in by_variant(study).items()}
-    words, rows = ("joint better", "own better", "no evidence of a difference"), []
-    for modality in dict.fromkeys(v.rpartition("-")[0] for v in every):
-        joint, own = (every.get(f"{modality}-{which}", {}) for which in ("joint", "own"))
-        gain, seeds = paired_difference(joint, own, least=1), joint.keys() & own.keys()
-        if gain:
-            both = (np.nanmean(pd.DataFrame(x)[list(seeds)].astype(float)) for x in (joint, own))
-            told = (f"{dice:.3f}" for dice in both)
-            rows.append((modality, gain.seeds, *told, str(gain), verdict(gain, *words)))
-    return rows
-
-
 INSTANCE_HEADER = (
-    "searched with", "epoch chosen by", "seeds", "class Dice", "F1, official recipe", "F1, distance"
+    "searched with", "epoch chosen by", "seeds", "class Dice", "F1, official recipe",
+    "F1, distance", "F1, flow",
 )  # fmt: skip
 
 
 def instance_rows(study: Records) -> list[tuple]:
     """Searches for classes or for cells, chosen by Dice or F1; each code trained as a ladder."""
-    ways = (f"ladder.{way}.mean_f1" for way in ("3-class, as shipped", "distance"))
+    ways = (f"ladder.{way}.mean_f1" for way in ("3-class, as shipped", "distance", "flow"))
     rows = []
     for name, seeds, *scores in means(study, "metrics.mean_dice", *ways):
         head, _, score = name.partition("-by-")
         words = {"dice": "Dice", "f1": "F1"}[score]
         rows.append((f"{head} head", words, seeds, *(f"{x:.3f}" for x in scores)))
     return rows
-
-
-def instance_differences(study: Records) -> list[tuple]:
-    """Gains in F1 (distance), paired by seed and image: (what, mean, low, high)."""
-    f1 = {
-        variant: {
-            r["seed"]: dict(zip(r["metrics"]["images"], r["ladder"]["distance"]["f1"], strict=True))
-            for r in some
-        }
-        for variant, some in by_variant(study).items()
-    }
-    pairs = {
-        "chosen by F1 minus by Dice, 3-class": ("3-class-by-f1", "3-class-by-dice"),
-        "chosen by F1 minus by Dice, ladder": ("ladder-by-f1", "ladder-by-dice"),
-        "searched for cells minus for classes": ("ladder-by-f1", "3-class-by-dice"),
-    }
-    gains = {
-        what: paired_difference(f1.get(ours, {}), f1.get(theirs, {}), least=1)
-        for what, (ours, theirs) in pairs.items()
-    }
-    return [(what, *gain[:3]) for what, gain in gains.items() if gain]

@@ -9,7 +9,7 @@ import pandas as pd
 from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import claims
-from twodints_lib.reproduction.results import load_rows, mixture, row_difference
+from twodints_lib.reproduction.results import class_dice, load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
 
@@ -21,8 +21,8 @@ HEADERS = {
         "hours for 2000 epochs of 900 images", "hardware",
     ),
     "4": (
-        "row", "patch", "batch", "Dice, paper", "Dice, ours", "ours minus UNet", "seeds",
-        "steps", "hours", "hardware",
+        "row", "patch", "batch", "Dice, paper", "Dice, ours", "Dice minus UNet's",
+        "F1 minus UNet's", "seeds", "of interior", "of boundary", "steps", "hours", "hardware",
     ),
     "5": (
         "row", "F1, paper", "F1, ours", "over modalities", "ours minus SegResNet (Deconv)",
@@ -95,7 +95,9 @@ def our_cells(some: list[dict], every: dict[str, list[dict]]) -> dict:
         "hours for 2000 epochs of 900 images": f"{hours:.1f}",
         "hardware": hardware(some[0]),
         "Dice, ours": f"{dice:.3f}",
-        "ours minus UNet": gain("unet"),
+        "Dice minus UNet's": gain("unet"),
+        "F1 minus UNet's": gain("unet", "f1"),
+        **dict(zip(("of interior", "of boundary"), class_dice(some), strict=True)),
         "seeds": len(some),
         "steps": size["max_steps"] or whole,
         "hours": f"{np.mean([r['seconds'] for r in some]) / 3600:.2f}",

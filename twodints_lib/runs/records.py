@@ -1,6 +1,7 @@
 """Records, read in one way: those of rows, studies and courses, a JSON file each.
 
-A training that is written down for good keeps of each image its Dice and F1 alone: a slim record.
+A training that is written down for good keeps of each image four scores alone: a slim record. The
+class Dice is the mean of those of interior and boundary; the oldest records keep it and F1 only.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from twodints_lib.errors import InputError
 
 HOME = files.shipped("records")
 ROWS, STUDIES = HOME / "rows", HOME / "study"
-SCORES = ("dice", "f1")
+SCORES = ("dice", "f1", "dice_interior", "dice_boundary")
 
 
 def load_records(folder: Path, pattern: str = "*.json") -> dict[str, dict]:
@@ -20,25 +21,35 @@ def load_records(folder: Path, pattern: str = "*.json") -> dict[str, dict]:
 
 
 def slim(record: dict) -> dict:
-    """A run's record with one Dice and F1 an image, and none of the rest of its images' rows."""
+    """A run's record with the SCORES of each image, and none of the rest of its images' rows."""
     metrics = {k: v for k, v in record["metrics"].items() if k != "per_image"}
-    metrics["images"] = {r["name"]: [r[s] for s in SCORES] for r in record["metrics"]["per_image"]}
+    metrics["images"] = {
+        r["name"]: [r.get(s) for s in SCORES] for r in record["metrics"]["per_image"]
+    }
     return record | {"metrics": metrics}
 
 
 def image_scores(record: dict, score: str, part: str = "metrics") -> dict[str, float | None]:
-    """{image: its score}, "dice" or "f1", of a record, slim or whole; None for one without.
+    """{image: its score}, one of SCORES, of a record, slim or whole; None for one without.
 
     `part` is "metrics", the validation images, or "test". InputError where no image is told.
     """
     told = record[part]
     if "images" in told:
-        return {name: pair[SCORES.index(score)] for name, pair in told["images"].items()}
+        images = told["images"].items()
+        return {name: dict(zip(SCORES, kept, strict=False)).get(score) for name, kept in images}
     if "per_image" not in told:
         raise InputError(
             f"{record.get('path', 'record')}: holds no score of each image; give another record."
         )
-    return {row["name"]: row[score] for row in told["per_image"]}
+    return {row["name"]: row.get(score) for row in told["per_image"]}
+
+
+def mean_score(records: Iterable[dict], score: str) -> float | None:
+    """The mean of a score over the images of records, of those that have one; None without any."""
+    every = (s for r in records for s in image_scores(r, score).values() if s is not None)
+    kept = list(every)
+    return sum(kept) / len(kept) if kept else None
 
 
 def scores_by_seed(
