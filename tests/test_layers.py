@@ -17,7 +17,8 @@ MODULES = {
 # Each room imports only from those before it.
 ROOMS = (
     "errors", "messages", "files", "fingerprint", "lab", "data", "targets", "scoring", "space",
-    "runs", "inference", "training", "truth", "plots", "reproduction", "course", "cli",
+    "runs", "inference", "training", "truth", "plots", "reproduction", "exercises", "course",
+    "cli",
 )  # fmt: skip
 
 

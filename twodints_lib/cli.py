@@ -1,4 +1,4 @@
-"""The command `twodints`: data, run, study, segment, export, evaluate, ceiling, table."""
+"""The command `twodints`: data, run, exercises, study, segment, evaluate, ceiling, table, ..."""
 
 import argparse
 import json
@@ -139,6 +139,22 @@ def _table(args):
     return 1 if any(r[-1] != "yes" for r in rows) else 0
 
 
+def _exercises(args):
+    from twodints_lib import exercises
+
+    if args.write:
+        for path in exercises.write():
+            print(path.name)
+        return
+    print(runs.text_table(exercises.cells.HEADER, exercises.rows()))
+
+
+def _grade(args):
+    from twodints_lib import exercises
+
+    exercises.grade(args.folder, args.csv, args.timeout)
+
+
 def _value(text, **options):
     return options | {"help": text}
 
@@ -219,6 +235,17 @@ COMMANDS = (
     ("ceiling", "what each representation reaches on labels with a perfect network", _ceiling, (
         ("data", _value("a data set's name or a folder of yours")),
         ("--only", _many("NAME")),
+    )),
+    ("exercises", "list the notebooks' exercises", _exercises, (
+        ("--write", _flag("renew their cells in the notebooks, and name those that changed")),
+    )),
+    ("grade", "run a class's notebooks and tell which checks passed", _grade, (
+        ("folder", _value(
+            "a notebook or a folder for each student. This runs the students' code with your "
+            "rights: use a container or a machine of its own, without network"
+        )),
+        ("--csv", _value("table to write: an outcome a line", metavar="FILE", required=True)),
+        ("--timeout", _value("seconds for one notebook (default: 600)", type=float, default=600)),
     )),
     ("table", "print a table", _table, (
         ("name", {"choices": TABLES}),

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 
 import psutil
-import zmq
 
 from twodints_lib import files, fingerprint
 from twodints_lib.data.manifest import manifests
@@ -20,7 +19,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.lab import optics
 from twodints_lib.messages import log
 from twodints_lib.reproduction import table4
-from twodints_lib.runs import pretrained, report, settings, store
+from twodints_lib.runs import kernels, pretrained, report, settings, store
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.scoring.scores import Rules
 from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec, spec_of
@@ -180,10 +179,7 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
     """Run one notebook; returns its seconds and its kernel's peak memory in GiB."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from traitlets.config import Config
 
-    # Without it every kernel warns that others on this machine could listen.
-    policy = "auto" if zmq.has("curve") else "disabled"
     partial, failed = out / f".{notebook.stem}.ipynb", out / f"{notebook.stem}.failed.ipynb"
     failed.unlink(missing_ok=True)
     start = time.perf_counter()
@@ -197,7 +193,7 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
                 cwd=str(NOTEBOOKS),
                 progress_bar=False,
                 stdout_file=_Progress(),
-                config=Config({"KernelManager": {"transport_encryption": policy}}),
+                config=kernels.config(),
             )
             os.replace(partial, out / notebook.name)
         except papermill.PapermillExecutionError as error:

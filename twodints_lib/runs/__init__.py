@@ -3,15 +3,24 @@
 `begin` checks a notebook's parameters and opens its data: a `Setup`. `PRESETS` has the settings of
 a first look, a laptop and the paper; `runs_dir` is where results go; `look` checks this machine.
 `ROWS` are the rows of the paper's tables as printed; `text_table` and `markdown` print any table.
-The modules `settings, setup, store, environment, paper, pretrained` (networks that come with the
-project) and `report` hold the rest.
+The modules `settings, setup, store, environment, kernels, paper, pretrained` (networks that
+come with the project) and `report` hold the rest.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["environment", "paper", "pretrained", "report", "settings", "setup", "store"],
+    submodules=[
+        "environment",
+        "kernels",
+        "paper",
+        "pretrained",
+        "report",
+        "settings",
+        "setup",
+        "store",
+    ],
     submod_attrs={
         "environment": ["look"],
         "paper": ["ROWS"],

@@ -1,0 +1,1 @@
+"""The exercises themselves: a module for each notebook, under its name without the number."""

@@ -1,0 +1,201 @@
+"""Exercises of the notebook on the search space: counting paths, fitting blocks, parameters."""
+
+from twodints_lib.exercises.exercise import Exercise, Wrong
+
+PATHS = Exercise(
+    name="paths-of-a-block",
+    kind="implement",
+    section="What does the lattice look like?",
+    title="how many paths has a block?",
+    question="""
+With four resolutions a block has ten paths. Write `paths(depths)`, the number of paths of a block
+with so many resolutions, one included. Count them at the finest and at the coarsest resolution
+first.
+""",
+    answer="paths",
+    stub="def paths(depths):\n    return ...",
+    hint="""
+From every resolution a path may go up, stay or go down. Two of them would leave the lattice: which?
+""",
+    solution="def paths(depths):\n    return 3 * depths - 2",
+    also=(
+        """
+def paths(depths):
+    places = range(depths)
+    return sum(abs(a - b) <= 1 for a in places for b in places)
+""",
+    ),
+    wrong=(
+        Wrong(
+            "paths that leave the lattice",
+            "def paths(depths):\n    return 3 * depths",
+            "You let three paths start everywhere. Where does the one that goes up from the finest "
+            "resolution end?",
+        ),
+        Wrong(
+            "every pair of resolutions",
+            "def paths(depths):\n    return depths**2",
+            "You connect every resolution with every other. A path goes one step at most.",
+        ),
+        Wrong(
+            "no direction",
+            "def paths(depths):\n    return 2 * depths - 1",
+            "You count the way up and the way down between two resolutions as one. They are two "
+            "paths.",
+        ),
+        Wrong(
+            "one end forgotten",
+            "def paths(depths):\n    return 3 * depths - 1",
+            "You took away what is impossible at one end of the lattice. It has two.",
+        ),
+    ),
+    otherwise="Draw two columns of two nodes each, and every path between them.",
+    tries=lambda paths: [paths(depths) for depths in (1, 2, 3, 4, 6)],
+)
+
+
+def _blocks():
+    """Pairs of neighbouring blocks, each a set of paths (from, to)."""
+    return [
+        ({(0, 0)}, {(0, 0)}),
+        ({(0, 0)}, {(0, 1)}),
+        ({(0, 0), (0, 1)}, {(0, 0)}),  # a node that nothing consumes
+        ({(0, 0)}, {(0, 0), (1, 1)}),  # a node that nothing produced
+        ({(0, 0), (1, 0)}, {(0, 1)}),
+        ({(0, 1)}, {(0, 1)}),
+        ({(0, 0), (1, 1)}, {(0, 1), (1, 0)}),
+        ({(0, 1), (1, 2)}, {(1, 1), (1, 2), (2, 2)}),
+        ({(0, 0), (1, 2)}, {(0, 1), (1, 0)}),  # as many nodes, others
+        (set(), {(0, 0)}),
+        (set(), set()),
+    ]
+
+
+FITS = Exercise(
+    name="blocks-that-fit",
+    kind="implement",
+    section="How many networks are in it?",
+    title="do two blocks fit?",
+    question="""
+A block is a set of paths, each a pair (resolution it starts from, resolution it ends at). Write
+`fits(block, following)`: whether the second block can stand behind the first. It can where it
+consumes the very nodes that the first produces. A block without any path fits nothing.
+""",
+    answer="fits",
+    stub="def fits(block, following):\n    return ...",
+    hint="""
+Which nodes does a set of paths end at, and which does the next one start from? Python compares sets
+with `==`.
+""",
+    solution="""
+def fits(block, following):
+    produced = {end for _, end in block}
+    consumed = {start for start, _ in following}
+    return bool(block) and produced == consumed
+""",
+    also=(
+        """
+def fits(block, following):
+    fed = all(any(end == start for _, end in block) for start, _ in following)
+    used = all(any(end == start for start, _ in following) for _, end in block)
+    return len(block) > 0 and len(following) > 0 and fed and used
+""",
+    ),
+    wrong=(
+        Wrong(
+            "a node may be left over",
+            """
+def fits(block, following):
+    return bool(following) and {a for a, _ in following} <= {b for _, b in block}
+""",
+            "You let a node be computed that nothing consumes: a dead end, paid for in vain.",
+        ),
+        Wrong(
+            "a node may be missing",
+            """
+def fits(block, following):
+    return bool(block) and {b for _, b in block} <= {a for a, _ in following}
+""",
+            "You let a path start from a node that nothing produced.",
+        ),
+        Wrong(
+            "one common node is enough",
+            """
+def fits(block, following):
+    return bool({b for _, b in block} & {a for a, _ in following})
+""",
+            "You ask for one node in common. What happens at all the others?",
+        ),
+        Wrong(
+            "as many nodes",
+            """
+def fits(block, following):
+    return 0 < len({b for _, b in block}) == len({a for a, _ in following})
+""",
+            "You compare how many nodes there are. They must be the same nodes.",
+        ),
+        Wrong(
+            "empty blocks",
+            """
+def fits(block, following):
+    return {b for _, b in block} == {a for a, _ in following}
+""",
+            "Right for blocks with paths. Read the last sentence of the question.",
+        ),
+        Wrong(
+            "starts with starts",
+            """
+def fits(block, following):
+    return bool(block) and {a for a, _ in block} == {a for a, _ in following}
+""",
+            "You compare where both blocks start. The first hands over what it ends at.",
+        ),
+    ),
+    otherwise="Draw both blocks behind each other and look at every node between them.",
+    tries=lambda fits: [fits(set(a), set(b)) for a, b in _blocks()],
+)
+
+PARAMETERS = Exercise(
+    name="parameters-of-an-edge",
+    kind="predict",
+    section="What does a network cost?",
+    title="an edge at the coarsest resolution",
+    question="""
+Each step towards a coarser resolution doubles the channels. Two edges stay at their resolution and
+convolve 3x3: one at the finest of four resolutions, one at the coarsest. Predict how many times as
+many weights the coarse one has.
+""",
+    answer="answer",
+    stub="answer = ...",
+    hint="""
+A convolution has a small kernel for every pair of an input and an output channel. How many steps
+are there from the finest to the coarsest of four resolutions?
+""",
+    solution="answer = (2**3) ** 2  # 9 c c weights, and c is eight times as large",
+    also=("answer = (9 * 32 * 32) / (9 * 4 * 4)", "answer = 64"),
+    wrong=(
+        Wrong(
+            "channels once",
+            "answer = 2**3",
+            "So many times the channels. A kernel is there for every pair of channels, though.",
+        ),
+        Wrong(
+            "the same kernel",
+            "answer = 1",
+            "The kernels are as small at every resolution, but how many of them are there?",
+        ),
+        Wrong(
+            "pixels",
+            "answer = 1 / 4**3",
+            "So few pixels has the coarse image. Weights do not depend on the size of the image.",
+        ),
+        Wrong(
+            "four steps",
+            "answer = (2**4) ** 2",
+            "Count the steps again: four resolutions have fewer steps between them.",
+        ),
+    ),
+    otherwise="Write down the number of weights of a 3x3 convolution from c to c channels.",
+)
+
+EXERCISES = (PATHS, FITS, PARAMETERS)
