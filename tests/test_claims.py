@@ -6,7 +6,7 @@ import pytest
 
 from twodints_lib import cli, files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims
+from twodints_lib.reproduction import claims, verdicts
 from twodints_lib.runs import paper, records
 
 # The paper's Table 4 and 5, typed here once more on purpose.
@@ -172,3 +172,15 @@ def test_one_topology_for_all_is_read_from_the_modalities(found, tmp_path, monke
     for own, expected in ((0.5, claims.SMALLER), (0.7, claims.UNDECIDED), (0.9, claims.AGAINST)):
         study_records(tmp_path / "modalities", {"DIC-joint": 0.7, "DIC-own": own})
         assert status(claim) == expected
+
+
+@pytest.mark.parametrize(
+    ("lows", "highs", "expected"),
+    [((0.1, 0.1), (0.2, 0.2), claims.SMALLER), ((0.1, -0.1), (0.2, 0.2), claims.UNDECIDED),
+     ((-0.2, 0.1), (-0.1, 0.2), claims.AGAINST), ((), (), claims.NOT)],
+)  # fmt: skip
+def test_a_search_for_cells_has_to_win_by_every_decoder(monkeypatch, lows, highs, expected):
+    ways = ("distance", "flow")
+    gains = [(f"searched for cells; {w}", 0.0, a, b) for w, a, b in zip(ways, lows, highs, strict=False)]
+    monkeypatch.setattr(verdicts, "instance_differences", lambda _: gains)
+    assert claims.searched_for_cells({})[0] == expected

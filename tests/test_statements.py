@@ -53,7 +53,9 @@ def said(cell) -> list[str]:
 
 def statements(number: str) -> list[str]:
     """The sentences of a notebook that need an entry: no question, and a word that claims."""
-    found = (re.sub(r"^(What to see|Try it)\. ", "", s) for c in BOOKS[number].cells for s in said(c))
+    found = (
+        re.sub(r"^(What to see|Try it)\. ", "", s) for c in BOOKS[number].cells for s in said(c)
+    )
     return [s for s in found if WORDS.search(s) and not s.endswith("?")]
 
 

@@ -234,6 +234,20 @@ def one_topology(claim: dict) -> Answer:
     return decide(len(joint) == len(found), bool(own)), words
 
 
+def searched_for_cells(claim: dict) -> Answer:
+    """Is a topology better at cells when it was searched with a head that draws them?"""
+    found = verdicts.instance_differences(results.load_study("instances"))
+    gains = [gain for gain in found if gain[0].startswith("searched for cells")]
+    if not gains:
+        return NOT, "no record of the study"
+    told = ", ".join(
+        f"by {what.rpartition('; ')[2]} {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+        for what, mean, low, high in gains
+    )
+    status = decide(all(low > 0 for *_, low, _ in gains), any(high < 0 for *_, high in gains))
+    return status, f"F1 of what was searched for cells minus for classes: {told} (notebook 07)"
+
+
 def _named(rows, verdict, column=-1) -> list[str]:
     return [row[0] for row in rows if row[column] == verdict]
 
@@ -247,6 +261,7 @@ CHECKS = {
     for f in (
         parameters, counted_network, value, gain, order, abstract_gain, printed_difference,
         patches, slower, over_segmentation, images_counted, told, controls, one_topology,
+        searched_for_cells,
     )
 }  # fmt: skip
 
