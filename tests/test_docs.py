@@ -151,6 +151,15 @@ def test_the_rows_are_the_records():
     assert tables.heading(claims.SCALE) in PAGES["docs/reproduction.md"]
 
 
+def test_the_checklist_answers_every_point_and_proves_it():
+    rows = re.findall(r"^\| (.+?) \| (\w+) \| (.+) \|$", PAGES["docs/checklist.md"], re.M)
+    rows = [row for row in rows if row[0] != "point"]
+    assert len(rows) >= 14 and {answer for _, answer, _ in rows} == {"yes", "partly", "no"}
+    assert all("`" in proof for _, answer, proof in rows if answer == "yes")
+    jobs = {p.parent.name for p in (ROOT / "records" / "study").glob("*/matched-*.json")}
+    assert ("no record of them is here yet" in PAGES["docs/checklist.md"]) != bool(jobs)
+
+
 def test_the_preset_table_is_the_records():
     rows = report.preset_rows(report.course_records())
     assert len(rows) >= 3  # the set-up, smoke and laptop

@@ -133,17 +133,21 @@ def caption(study: Records) -> str:
     return words + mixture(some, unused=UNUSED)
 
 
-THREE_HEADER = ("search", "seconds", "supernet", "copied weights", "retrained", "logits moved")
+THREE_HEADER = (
+    "search", "seconds of search", "and of training", "supernet", "copied weights", "retrained",
+    "logits moved",
+)  # fmt: skip
 
 
 def three_rows(study: Records) -> list[tuple]:
-    """The Dice of each search's three networks, means over seeds, and how far its alphas went."""
+    """The Dice of each search's three networks, means over seeds, what search and final training
+    took, and how far the alphas went."""
     networks = ("supernet", "derived, copied weights", "derived, retrained")
-    keys = ("search_seconds", *(f"three.{n}.mean_dice" for n in networks), "moved")
+    keys = ("search_seconds", "seconds", *(f"three.{n}.mean_dice" for n in networks), "moved")
     searched = {job: r | {"moved": r["moved"][0]} for job, r in study.items() if "three" in r}
     return [
-        (name, f"{seconds:.0f}", *(f"{d:.3f}" for d in dice), f"{far:.0f} sigma")
-        for name, _, seconds, *dice, far in means(searched, *keys)
+        (name, f"{search:.0f}", f"{whole:.0f}", *(f"{d:.3f}" for d in dice), f"{far:.0f} sigma")
+        for name, _, search, whole, *dice, far in means(searched, *keys)
     ]
 
 
