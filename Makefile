@@ -7,7 +7,7 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab notebooks study bench bench-gpu bench-instances bench-peers \
+.PHONY: help setup course test lab book notebooks study bench bench-gpu bench-instances bench-peers \
 	bench-loader bench-errors sweep check-sweep lint format clean distclean
 
 help:  ## this list
@@ -24,6 +24,9 @@ test: setup  ## run all tests, notebooks included
 
 lab: setup  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
+
+book: setup  ## the course as pages that need no network, in book/: FROM=folder of a run
+	@$(BIN)/python docs/book/build.py --from "$(FROM)"
 
 notebooks: setup  ## run the laptop preset and renew the committed notebooks and records
 	@$(BIN)/twodints run --preset laptop --refresh
@@ -84,7 +87,7 @@ clean:  ## remove results and caches (data stay)
 		-prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments too
-	rm -rf .venv .venv-peers .venv-sweep .snakemake build *.egg-info
+	rm -rf .venv .venv-book .venv-peers .venv-sweep .snakemake book build *.egg-info
 
 # A .venv whose making was cut short, or of another Python, is made anew; an interrupted
 # installation goes on. torch comes first and alone: whatever asks for it later finds the

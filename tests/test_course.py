@@ -45,9 +45,6 @@ def test_the_whole_course_runs_and_leaves_its_results(data, tmp_path):
     for name in NAMES:
         book = nbformat.read(out / f"{name}.ipynb", as_version=4)
         assert all(c.get("execution_count") for c in book.cells if c.cell_type == "code"), name
-        page = (out / "html" / f"{name}.html").read_text()
-        assert "<script src=" not in page and "import(" not in page and 'src="http' not in page
-        assert page.count("<img alt=") == page.count("<img ") and 'alt=""' not in page
     record = json.loads((out / "course.json").read_text())
     assert record["data"] == data and record["is_result"] is False and record["data_hash"]
     assert [n["notebook"] for n in record["notebooks"]] == NAMES

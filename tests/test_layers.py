@@ -12,7 +12,6 @@ LIBRARY = Path(__file__).parents[1] / "twodints_lib"
 MODULES = {
     str(p.relative_to(LIBRARY).with_suffix("")).replace("/", "."): p
     for p in sorted(LIBRARY.rglob("*.py"))
-    if "templates" not in p.parts
 }
 # Each room imports only from those before it.
 ROOMS = (

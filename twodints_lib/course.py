@@ -27,7 +27,7 @@ from twodints_lib.training.search import Plan
 
 NOTEBOOKS = files.ROOT / "notebooks"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
-OURS = ("course.json", "results.csv", "results.md", "html")  # in a folder of a course run
+OURS = ("course.json", "results.csv", "results.md", "html")  # html: pages of earlier versions
 
 
 def chosen(only: list[str]) -> list[Path]:
@@ -138,7 +138,7 @@ def run_course(
     given: dict[str, str] | None = None,
     out: str | Path | None = None,
 ) -> Path:
-    """Execute notebooks; leave executed copies, HTML, a results table and course.json in `out`.
+    """Execute notebooks; leave executed copies, a results table and course.json in `out`.
 
     A notebook that fails keeps its partial copy as NAME.failed.ipynb and stops the course with an
     InputError that quotes the error. Finished notebooks stay.
@@ -150,7 +150,7 @@ def run_course(
     setup = check(jobs)
     out = Path(out) if out else home(setup, given)
     _check_home(out)
-    (out / "html").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     done, used = [], out / ".used"
     used.write_text("")
     os.environ["TWODINTS_USED"] = str(used.resolve())
@@ -211,7 +211,6 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
             ) from None
         finally:
             partial.unlink(missing_ok=True)
-    _to_html(out / notebook.name, out / "html" / f"{notebook.stem}.html")
     return time.perf_counter() - start, round(memory[-1], 2)
 
 
@@ -222,18 +221,6 @@ class _Progress(io.StringIO):
         for line in text.splitlines():
             if line.startswith("epoch ") and "left" in line:
                 log.info(f"      {line}")
-
-
-def _to_html(notebook: Path, target: Path):
-    """A page that needs no network: no script from elsewhere, figures inside."""
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(
-        template_name="course",
-        extra_template_basedirs=[str(Path(__file__).parent / "templates")],
-    )
-    with files.whole_file(target) as made:
-        made.write_text(exporter.from_filename(str(notebook))[0])
 
 
 @contextmanager
@@ -288,7 +275,7 @@ def _write_results(out: Path, setup, networks):
 def _farewell(out: Path, setup, done):
     minutes = sum(d["seconds"] for d in done) / 60
     log.info(f"{len(done)} notebooks in {minutes:.1f} minutes.")
-    log.info(f"Open {out / 'html'}; results: {out / 'results.md'}")
+    log.info(f"Results: {out / 'results.md'}; as pages to read: make book FROM={out}")
     if not setup.preset.is_result:
         log.info(
             "This was the smoke preset: its numbers are no result. For the real course, about "
