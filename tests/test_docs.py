@@ -8,8 +8,10 @@ import pytest
 from test_layers import ROOMS
 
 from twodints_lib import cli, files
+from twodints_lib.errors import InputError
 from twodints_lib.reproduction import claims, tables
 from twodints_lib.runs import report
+from twodints_lib.truth import report as truth
 
 ROOT = Path(__file__).parents[1]
 PATHS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -143,6 +145,15 @@ def test_the_benchmarks_are_the_records(name):
     header, rows = report.BENCH_TABLES[name]
     record = files.read_json(ROOT / "records" / f"bench-{name}.json")
     assert between("docs/benchmarks.md", name) == report.markdown(header, rows(record))
+
+
+@pytest.mark.parametrize("name", truth.TABLES)
+def test_the_data_card_is_the_records(name):
+    try:
+        told = report.markdown(*truth.TABLES[name]())
+    except InputError:
+        told = "no table of truth yet" if name == "truth" else "no record yet"
+    assert between("docs/truth.md", name) == told
 
 
 def test_the_rows_are_the_records():

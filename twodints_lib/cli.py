@@ -10,7 +10,10 @@ from twodints_lib import __version__, data, inference, messages, runs, scoring, 
 from twodints_lib.errors import InputError
 
 BENCHES = ("search", "instances", "loader", "peers")  # records/bench-<name>.json
-TABLES = ("3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", *BENCHES)
+TRUTH = ("truth", "searches", "proxies")  # of the tables of truth
+TABLES = (
+    "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", *BENCHES, *TRUTH
+)  # fmt: skip
 
 
 def _run(args):
@@ -131,6 +134,12 @@ def _ceiling(args):
     print(runs.text_table(*scoring.ceiling_rows(found)))
 
 
+def _truth_searches(args):
+    from twodints_lib.truth import regret
+
+    print(regret.keep(args.name))
+
+
 def _table(args):
     from twodints_lib.reproduction import tables
 
@@ -247,10 +256,14 @@ COMMANDS = (
         ("--csv", _value("table to write: an outcome a line", metavar="FILE", required=True)),
         ("--timeout", _value("seconds for one notebook (default: 600)", type=float, default=600)),
     )),
+    ("truth", "searches and proxies on a table of truth", None, ()),
+    ("truth searches", "replay every search 200 times and keep the regret", _truth_searches, (
+        ("name", _value("a table's name, e.g. cells-99")),
+    )),
     ("table", "print a table", _table, (
         ("name", {"choices": TABLES}),
         ("--data", _value("for cells: a data set's name or a folder", default="simulated")),
-        ("--rows", _value("for 3, 4, 5: beginning of a scale", default="")),
+        ("--rows", _value("for 3, 4, 5: beginning of a scale; for truth: a table", default="")),
         ("--save", _value("for cells: write the numbers as a record to this file")),
     )),
 )  # fmt: skip

@@ -8,10 +8,10 @@ it; `label_picture` colours instances; `panels` sets pictures side by side; `err
 and prediction beside the image; `matches` sorts cells into found, missed and wrong; `lab` draws
 an image of the modality lab at given dials.
 
-Charts: `chart` draws any series of x and y; `curves` lines over one x; `points` dots; `bars`
-grouped bars; `intervals` differences with their intervals; `histories` loss and Dice over epochs;
-`distributions` cumulative shares; `dice_against_f1` a dot for each image; `difference` two runs
-image by image; `path_curves` the probability of every path over a search.
+Charts: `chart` draws any series of x and y; `curves` lines over one x; `spreads` lines in bands;
+`points` dots; `bars` grouped bars; `intervals` differences with their intervals; `histories` loss
+and Dice over epochs; `distributions` cumulative shares; `dice_against_f1` a dot for each image;
+`difference` two runs image by image; `path_curves` the probability of every path over a search.
 
 The search space: `lattices` draws states of the lattice side by side; `code` a decoded network.
 
@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "charts": [
             "chart",
             "curves",
+            "spreads",
             "points",
             "bars",
             "intervals",

@@ -51,6 +51,17 @@ def chart(
     return fig
 
 
+def spreads(groups: dict, xlabel: str, ylabel: str, **limits) -> Figure:
+    """Lines in pale bands: {name: (x, low, middle, high)}, for example a median over repeats and
+    where most of them lie."""
+    lines = {name: (x, middle) for name, (x, _, middle, _) in groups.items()}
+    fig = chart(lines, xlabel, ylabel, **limits)
+    ax = fig.axes[0]
+    for line, (x, low, _, high) in zip(list(ax.lines), groups.values(), strict=True):
+        ax.fill_between(x, low, high, color=line.get_color(), alpha=0.15, lw=0)
+    return fig
+
+
 def curves(x, lines: dict, xlabel: str, ylabel: str, mark: float | None = None) -> Figure:
     """Lines over the same x: {name: values}; few points are marked. `mark`: a line at this x."""
     series, at = {name: (x, values) for name, values in lines.items()}, {"_": mark}

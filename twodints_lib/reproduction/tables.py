@@ -12,6 +12,7 @@ from twodints_lib.reproduction import claims
 from twodints_lib.reproduction.results import class_dice, load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
+from twodints_lib.truth import report as truth
 
 OPEN = "not run"
 SHAPED = "neurips-shaped"  # drawn images in the challenge's layout
@@ -149,6 +150,9 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         if save:
             files.write_json(save, store.record(setup, {"table": "cells"}, statistics, 0))
         return report.text_table(report.CELL_HEADER, report.cell_rows(statistics))
+    if name in truth.TABLES:
+        whole = name == "truth" and start
+        return report.markdown(*(truth.details(start) if whole else truth.TABLES[name]()))
     if name in report.BENCH_TABLES:
         header, make = report.BENCH_TABLES[name]
         return report.markdown(header, make(files.read_json(records.HOME / f"bench-{name}.json")))

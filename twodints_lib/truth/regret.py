@@ -87,6 +87,12 @@ def keep(name: str, folder: Path = tables.FOLDER) -> Path:
     return files.write_json(path_of(name, folder), found, None)
 
 
+def bands(record: dict, over: str = "queries") -> dict[str, tuple]:
+    """{search: (cost, low, median, high)} of a record, what plots.spreads draws."""
+    at = record["at"][over]
+    return {n: (at, *(found[over][k] for k in SPREAD)) for n, found in record["searches"].items()}
+
+
 HEADER = ("table", "search", *(f"regret after {n} trainings" for n in MARKS), "in the time of 25")
 
 
