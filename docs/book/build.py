@@ -133,13 +133,14 @@ def contents(notebooks: Path, names: list[str]) -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = ["| notebook | level | minutes |", "| --- | --- | --- |"]
     for name in names:
-        (question,) = re.findall(
-            rf"^\| .*\]\(notebooks/{re.escape(name)}\) \| (.*?) \|", readme, re.M
-        )
-        level = json.loads((ROOT / "notebooks" / name).read_text())["metadata"]["level"]
+        notebook = json.loads((ROOT / "notebooks" / name).read_text(encoding="utf-8"))
+        title = notebook["cells"][0]["source"][0].strip()
+        (question,) = re.findall(rf"\(notebooks/{re.escape(name)}\) \| (.*?) \|", readme)
+        more = "" if title.endswith("?") else f"<br> {question}"
+        level = notebook["metadata"].get("level", "")
         took = seconds.get(Path(name).stem)
         minutes = "" if took is None else "under 1" if took < 60 else f"{took / 60:.0f}"
-        lines.append(f"| [](notebooks/{name}) <br> {question} | {level} | {minutes} |")
+        lines.append(f"| [](notebooks/{name}) {more} | {level} | {minutes} |")
     return "\n".join(lines)
 
 
