@@ -16,6 +16,8 @@ import pytest
 from nbclient.exceptions import DeadKernelError
 
 from twodints_lib import cli, course, files
+from twodints_lib.exercises import cells
+from twodints_lib.exercises.question import STUB_LEFT
 from twodints_lib.runs import settings, store
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.training import loop
@@ -45,6 +47,8 @@ def test_the_whole_course_runs_and_leaves_its_results(data, tmp_path):
     for name in NAMES:
         book = nbformat.read(out / f"{name}.ipynb", as_version=4)
         assert all(c.get("execution_count") for c in book.cells if c.cell_type == "code"), name
+        stubs = [c for c in book.cells if c.cell_type == "code" and cells.exercise_of(c)]
+        assert {c.outputs[0].text for c in stubs} <= {f"{STUB_LEFT}\n"}, name
     record = json.loads((out / "course.json").read_text())
     assert record["data"] == data and record["is_result"] is False and record["data_hash"]
     assert [n["notebook"] for n in record["notebooks"]] == NAMES

@@ -1,5 +1,6 @@
 """Exercises: their checks tell right from wrong, and the notebooks hold what the bank says."""
 
+import ast
 import contextlib
 import io
 import re
@@ -7,6 +8,7 @@ import re
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from twodints_lib import cli, exercises, scoring
 from twodints_lib.errors import InputError
@@ -49,6 +51,18 @@ def test_an_untouched_stub_is_not_attempted_and_never_stops_a_notebook(name):
     (book,) = (BOOKS[n] for n, own in BANK.items() if ALL[name] in own)
     (cell,) = (c for c in book.cells if c.cell_type == "code" and cells.exercise_of(c) == name)
     assert run(cell.source) == STUB_LEFT + "\n" == cell.outputs[0].text
+
+
+@pytest.mark.parametrize("name", BANK)
+def test_no_answer_takes_a_name_that_its_notebook_uses(name):
+    code = [c for c in BOOKS[name].cells if c.cell_type == "code"]
+    own = [ast.parse(cells.code_of(e, s)) for e in BANK[name] for s in (e.stub, e.solution)]
+    others = [ast.parse(c.source) for c in code if not cells.exercise_of(c)]
+    taken = {n.id for t in others for n in ast.walk(t) if isinstance(n, ast.Name)}
+    taken |= {n.name for t in others for n in ast.walk(t) if isinstance(n, ast.FunctionDef)}
+    given = {n.name for t in own for n in t.body if isinstance(n, ast.FunctionDef)}
+    given |= {n.id for t in own for a in t.body if isinstance(a, ast.Assign) for n in a.targets}
+    assert "q" in given and not given & taken
 
 
 @every
@@ -121,12 +135,12 @@ def test_what_exercises_count_is_what_the_library_counts():
     exec(ALL["blocks-that-fit"].solution, fits)
     for depths in (1, 2, 3):
         starts, ends = topology.path_ends(depths)
-        assert paths["paths"](depths) == len(starts)
+        assert paths["count_paths"](depths) == len(starts)
         every = [
             {(int(a), int(b)) for a, b in zip(starts[m], ends[m], strict=True)}
             for m in topology.subsets(depths)[0]
         ]
-        fitting = sum(fits["fits"](a, b) for a in every for b in every)
+        fitting = sum(fits["can_follow"](a, b) for a in every for b in every)
         assert fitting == topology.count_topologies(2, depths)
 
 
@@ -141,12 +155,12 @@ def test_f1_and_the_smallest_cell_are_the_librarys():
         pairs = [[(truth == i, found == j) for j in ids[1]] for i in ids[0]]
         iou = np.array([[(a & b).sum() / (a | b).sum() for a, b in row] for row in pairs])
         told = scoring.score(truth, found, scoring.Rules((threshold,), frame=0))["f1"]
-        assert np.isclose(own["f1"](iou, threshold), told)
+        assert np.isclose(own["f1_score"](iou, threshold), told)
 
 
 def test_a_stub_half_filled_is_not_attempted():
-    half = "def f1(iou, threshold):\n    tp = ...\n    return 2 * tp / sum(iou.shape)"
-    nothing = "def f1(iou, threshold):\n    tp = 3"  # no return
+    half = "def f1_score(iou, threshold):\n    tp = ...\n    return 2 * tp / sum(iou.shape)"
+    nothing = "def f1_score(iou, threshold):\n    tp = 3"  # no return
     assert {verdict("f1-by-matching", s).outcome for s in (half, nothing)} == {UNTOUCHED}
 
 
@@ -181,7 +195,9 @@ def test_hint_and_solution_are_shown_in_a_live_session(monkeypatch):
      ([1], [1, 2], False), ("C ", "c", True), ("a", 1, False), ({"a": 1}, {"a": 1.0}, True),
      ({"a": 1}, {"b": 1}, False), (ValueError("x"), ValueError("y"), True),
      (ValueError("x"), 1, False), (float("nan"), float("nan"), True), ({1, 2}, {2, 1}, True),
-     ([[1, 2], [3]], [[1, 2], [4]], False), (None, None, True)],
+     ([[1, 2], [3]], [[1, 2], [4]], False), (np.bool_(True), True, True),
+     (np.arange(3), [0, 1, 2], True), (torch.ones(2), (1, 1), True), (np.arange(3), 1, False),
+     (None, None, True)],
 )  # fmt: skip
 def test_answers_are_compared_by_what_they_mean(a, b, equal):
     assert same(a, b) is equal and same(b, a) is equal

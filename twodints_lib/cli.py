@@ -159,9 +159,10 @@ def _exercises(args):
 
 
 def _grade(args):
-    from twodints_lib import exercises
+    from twodints_lib.exercises import grading
 
-    exercises.grade(args.folder, args.csv, args.timeout)
+    rows = grading.grade(args.folder, args.csv, args.timeout)
+    print(runs.text_table(grading.SUMMARY_HEADER, grading.summary(rows)))
 
 
 def _value(text, **options):

@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +20,14 @@ import nbformat
 from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.exercises.cells import exercise_of
-from twodints_lib.exercises.exercise import CORRECT, UNTOUCHED
+from twodints_lib.exercises.exercise import CORRECT, OUTCOMES, UNTOUCHED, WRONG
 from twodints_lib.exercises.question import every
 from twodints_lib.messages import log
 from twodints_lib.runs import kernels
 
 HEADER = ("student", "notebook", "exercise", "outcome", "sentence")
 NOT_REACHED = "not reached"
+SUMMARY_HEADER = ("exercise", *OUTCOMES, NOT_REACHED, "said most often")
 # The only variables that submitted code sees besides ours.
 PASSED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH",
           "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TWODINTS_CACHE")  # fmt: skip
@@ -55,6 +57,17 @@ def grade(folder: str | Path, csv: str | Path, seconds: float = 600) -> list[tup
             log.info(f"[{i}/{len(submitted)}] {student}, {path.name}: {passed} of {len(rows)}")
             found += rows
     files.write_csv(csv, HEADER, found)
+    return found
+
+
+def summary(rows: list[tuple]) -> list[tuple]:
+    """For each exercise, how many answers had each outcome, and the commonest wrong sentence."""
+    found = []
+    for name in dict.fromkeys(row[2] for row in rows if row[2]):
+        own = [row for row in rows if row[2] == name]
+        counts = [sum(row[3] == o for row in own) for o in (*OUTCOMES, NOT_REACHED)]
+        wrong = Counter(row[4] for row in own if row[3] == WRONG).most_common(1)
+        found.append((name, *counts, _line(wrong[0][0], 60) if wrong else ""))
     return found
 
 
@@ -103,7 +116,7 @@ def _environment(room: str, checks: Path, shared: Path) -> dict[str, str]:
     """A home of its own, our variables, and little else of this process."""
     kept = {name: os.environ[name] for name in PASSED if name in os.environ}
     ours = {"HOME": room, "TWODINTS_CHECKS": checks, "TWODINTS_RUNS": shared / "runs"}
-    ours |= {"TWODINTS_PRESET": "smoke", "TWODINTS_HEADLESS": "1"}
+    ours |= {"TWODINTS_PRESET": "smoke", "TWODINTS_HEADLESS": "1", "MPLCONFIGDIR": shared / "fonts"}
     return {"TWODINTS_CACHE": str(files.cache_dir())} | kept | {k: str(v) for k, v in ours.items()}
 
 
@@ -156,7 +169,7 @@ def _stopped(book, name: str) -> str:
     return "No check of it was called."
 
 
-def _line(error) -> str:
-    """An error's text in one line, cut where it is long."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 120 else text[:119] + "…"
+def _line(text, length: int = 120) -> str:
+    """Any text in one line, cut where it is long."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -28,18 +28,18 @@ most**. With as many pairs as that allows (TP),
 
 $$F_1 = \frac{2\,\mathrm{TP}}{2\,\mathrm{TP} + \mathrm{FP} + \mathrm{FN}}.$$
 
-Write `f1(iou, threshold)`. It is tried with thresholds under one half too, where a cell can have
-several partners to choose from.
+Write `f1_score(iou, threshold)`. It is tried with thresholds under one half too, where a cell can
+have several partners to choose from.
 """,
-    answer="f1",
-    stub="def f1(iou, threshold):\n    return ...",
+    answer="f1_score",
+    stub="def f1_score(iou, threshold):\n    return ...",
     hint="""
 TP and FN together are the true cells, so `len(iou)`; TP and FP the found ones. For the most pairs,
 `scipy.optimize.linear_sum_assignment(allowed, maximize=True)` gives rows and columns of the best
 one-to-one choice in a table of what is allowed.
 """,
     solution="""
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     from scipy.optimize import linear_sum_assignment
 
     allowed = iou >= threshold
@@ -48,7 +48,7 @@ def f1(iou, threshold):
 """,
     also=(
         """
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     partner = {}  # of each found cell: augmenting paths
 
     def place(i, seen):
@@ -69,7 +69,7 @@ def f1(iou, threshold):
         Wrong(
             "one cell in several pairs",
             """
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     return 2 * (iou >= threshold).sum() / sum(iou.shape)
 """,
             "You count every pair that is good enough. Under one half two found pieces can both "
@@ -78,7 +78,7 @@ def f1(iou, threshold):
         Wrong(
             "more than for at least",
             """
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     from scipy.optimize import linear_sum_assignment
 
     allowed = iou > threshold
@@ -89,7 +89,7 @@ def f1(iou, threshold):
         Wrong(
             "TP / (TP + FP + FN)",
             """
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     from scipy.optimize import linear_sum_assignment
 
     allowed = iou >= threshold
@@ -102,7 +102,7 @@ def f1(iou, threshold):
         Wrong(
             "recall",
             """
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     from scipy.optimize import linear_sum_assignment
 
     allowed = iou >= threshold
@@ -113,7 +113,7 @@ def f1(iou, threshold):
         Wrong(
             "greedy",
             """
-def f1(iou, threshold):
+def f1_score(iou, threshold):
     left, tp = iou.copy(), 0
     while left.size and left.max() >= threshold:
         i, j = np.unravel_index(left.argmax(), left.shape)
@@ -125,7 +125,7 @@ def f1(iou, threshold):
         ),
     ),
     otherwise="Count TP, FP and FN of a table with two rows and three columns by hand.",
-    tries=lambda f1: [f1(iou.copy(), threshold) for iou, threshold in _overlaps()],
+    tries=lambda f1_score: [f1_score(iou.copy(), threshold) for iou, threshold in _overlaps()],
 )
 
 MERGED = Exercise(

@@ -8,19 +8,19 @@ PATHS = Exercise(
     section="What does the lattice look like?",
     title="how many paths has a block?",
     question="""
-With four resolutions a block has ten paths. Write `paths(depths)`, the number of paths of a block
-with so many resolutions, one included. Count them at the finest and at the coarsest resolution
-first.
+With four resolutions a block has ten paths. Write `count_paths(depths)`, the number of paths of a
+block with so many resolutions, one included. Count them at the finest and at the coarsest
+resolution first.
 """,
-    answer="paths",
-    stub="def paths(depths):\n    return ...",
+    answer="count_paths",
+    stub="def count_paths(depths):\n    return ...",
     hint="""
 From every resolution a path may go up, stay or go down. Two of them would leave the lattice: which?
 """,
-    solution="def paths(depths):\n    return 3 * depths - 2",
+    solution="def count_paths(depths):\n    return 3 * depths - 2",
     also=(
         """
-def paths(depths):
+def count_paths(depths):
     places = range(depths)
     return sum(abs(a - b) <= 1 for a in places for b in places)
 """,
@@ -28,29 +28,29 @@ def paths(depths):
     wrong=(
         Wrong(
             "paths that leave the lattice",
-            "def paths(depths):\n    return 3 * depths",
+            "def count_paths(depths):\n    return 3 * depths",
             "You let three paths start everywhere. Where does the one that goes up from the finest "
             "resolution end?",
         ),
         Wrong(
             "every pair of resolutions",
-            "def paths(depths):\n    return depths**2",
+            "def count_paths(depths):\n    return depths**2",
             "You connect every resolution with every other. A path goes one step at most.",
         ),
         Wrong(
             "no direction",
-            "def paths(depths):\n    return 2 * depths - 1",
+            "def count_paths(depths):\n    return 2 * depths - 1",
             "You count the way up and the way down between two resolutions as one. They are two "
             "paths.",
         ),
         Wrong(
             "one end forgotten",
-            "def paths(depths):\n    return 3 * depths - 1",
+            "def count_paths(depths):\n    return 3 * depths - 1",
             "You took away what is impossible at one end of the lattice. It has two.",
         ),
     ),
     otherwise="Draw two columns of two nodes each, and every path between them.",
-    tries=lambda paths: [paths(depths) for depths in (1, 2, 3, 4, 6)],
+    tries=lambda count_paths: [count_paths(depths) for depths in (1, 2, 3, 4, 6)],
 )
 
 
@@ -71,6 +71,12 @@ def _blocks():
     ]
 
 
+def _verdicts(can_follow):
+    """Yes or no for each pair of blocks; what is not filled in stays so."""
+    said = [can_follow(set(a), set(b)) for a, b in _blocks()]
+    return [x if x is ... or x is None else bool(x) for x in said]
+
+
 FITS = Exercise(
     name="blocks-that-fit",
     kind="implement",
@@ -78,24 +84,24 @@ FITS = Exercise(
     title="do two blocks fit?",
     question="""
 A block is a set of paths, each a pair (resolution it starts from, resolution it ends at). Write
-`fits(block, following)`: whether the second block can stand behind the first. It can where it
+`can_follow(block, following)`: whether the second block can stand behind the first. It can where it
 consumes the very nodes that the first produces. A block without any path fits nothing.
 """,
-    answer="fits",
-    stub="def fits(block, following):\n    return ...",
+    answer="can_follow",
+    stub="def can_follow(block, following):\n    return ...",
     hint="""
 Which nodes does a set of paths end at, and which does the next one start from? Python compares sets
 with `==`.
 """,
     solution="""
-def fits(block, following):
+def can_follow(block, following):
     produced = {end for _, end in block}
     consumed = {start for start, _ in following}
     return bool(block) and produced == consumed
 """,
     also=(
         """
-def fits(block, following):
+def can_follow(block, following):
     fed = all(any(end == start for _, end in block) for start, _ in following)
     used = all(any(end == start for start, _ in following) for _, end in block)
     return len(block) > 0 and len(following) > 0 and fed and used
@@ -105,7 +111,7 @@ def fits(block, following):
         Wrong(
             "a node may be left over",
             """
-def fits(block, following):
+def can_follow(block, following):
     return bool(following) and {a for a, _ in following} <= {b for _, b in block}
 """,
             "You let a node be computed that nothing consumes: a dead end, paid for in vain.",
@@ -113,7 +119,7 @@ def fits(block, following):
         Wrong(
             "a node may be missing",
             """
-def fits(block, following):
+def can_follow(block, following):
     return bool(block) and {b for _, b in block} <= {a for a, _ in following}
 """,
             "You let a path start from a node that nothing produced.",
@@ -121,7 +127,7 @@ def fits(block, following):
         Wrong(
             "one common node is enough",
             """
-def fits(block, following):
+def can_follow(block, following):
     return bool({b for _, b in block} & {a for a, _ in following})
 """,
             "You ask for one node in common. What happens at all the others?",
@@ -129,7 +135,7 @@ def fits(block, following):
         Wrong(
             "as many nodes",
             """
-def fits(block, following):
+def can_follow(block, following):
     return 0 < len({b for _, b in block}) == len({a for a, _ in following})
 """,
             "You compare how many nodes there are. They must be the same nodes.",
@@ -137,7 +143,7 @@ def fits(block, following):
         Wrong(
             "empty blocks",
             """
-def fits(block, following):
+def can_follow(block, following):
     return {b for _, b in block} == {a for a, _ in following}
 """,
             "Right for blocks with paths. Read the last sentence of the question.",
@@ -145,14 +151,14 @@ def fits(block, following):
         Wrong(
             "starts with starts",
             """
-def fits(block, following):
+def can_follow(block, following):
     return bool(block) and {a for a, _ in block} == {a for a, _ in following}
 """,
             "You compare where both blocks start. The first hands over what it ends at.",
         ),
     ),
     otherwise="Draw both blocks behind each other and look at every node between them.",
-    tries=lambda fits: [fits(set(a), set(b)) for a, b in _blocks()],
+    tries=_verdicts,
 )
 
 PARAMETERS = Exercise(
