@@ -181,6 +181,8 @@ def test_one_topology_for_all_is_read_from_the_modalities(found, tmp_path, monke
 )  # fmt: skip
 def test_a_search_for_cells_has_to_win_by_every_decoder(monkeypatch, lows, highs, expected):
     ways = ("distance", "flow")
-    gains = [(f"searched for cells; {w}", 0.0, a, b) for w, a, b in zip(ways, lows, highs, strict=False)]
+    gains = [
+        (f"searched for cells; {w}", 0.0, a, b) for w, a, b in zip(ways, lows, highs, strict=False)
+    ]
     monkeypatch.setattr(verdicts, "instance_differences", lambda _: gains)
     assert claims.searched_for_cells({})[0] == expected

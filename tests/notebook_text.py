@@ -1,0 +1,57 @@
+"""What the notebooks say of their results, sentence by sentence, and what their cells gave."""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parents[1]
+BOOKS = {p.name[:2]: nbformat.read(p, 4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+CLAIMS = re.compile(  # a sentence with one of these words may be wrong
+    r"\b(all|any|every|both|none|no|never|always|only|nothing|hardly|nearly|almost|first|last"
+    r"|larger|largest|smaller|smallest|higher|highest|lower|lowest|better|best|worse|worst"
+    r"|more|most|mostly|less|least|fewer|fewest|seldom|often|twice|half|thirds|times|than|same"
+    r"|equal|equals|rises?|falls?|grows?|shrinks?|stays?)\b",
+    re.I,
+)
+
+
+def sentences(cell) -> list[str]:
+    """The sentences of a cell that speaks of results: what follows one, and what is taken away.
+
+    Left out: what opens a section, tables, code, what to try, references, and exercises.
+    """
+    tags, text = cell.metadata.get("tags", []), cell.source
+    opens = text.startswith("#") and not text.startswith("## What to take away")
+    if cell.cell_type != "markdown" or opens or any(t.startswith("exercise") for t in tags):
+        return []
+    text = re.split(r"## References|\*\*Try it\.\*\*", text)[0]
+    text = re.sub(r"```.*?```", "", text, flags=re.S)
+    lines = [line for line in text.splitlines() if not line.startswith(("|", "#"))]
+    plain = " ".join(re.sub(r"[*`]", "", " ".join(lines)).split())
+    plain = re.sub(r"^What to see\. ", "", plain)
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z(\"])", plain)
+
+
+def statements(number: str) -> list[str]:
+    """The sentences of a notebook that state something; a question does not."""
+    said = (s for cell in BOOKS[number].cells for s in sentences(cell))
+    return [s for s in said if CLAIMS.search(s) and not s.endswith("?")]
+
+
+def output(number: str, cell: str) -> str:
+    """What a cell of a notebook printed or showed, as text."""
+    (found,) = [c for c in BOOKS[number].cells if c.get("id") == cell]
+    return "\n".join(o.get("text") or o["data"]["text/plain"] for o in found.outputs)
+
+
+def table(number: str, cell: str) -> dict[str, list[str]]:
+    """The rows of a table that a cell showed, by their first column; columns two spaces apart."""
+    lines = output(number, cell).splitlines()
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    return {row[0]: row[1:] for row in rows if len(row) > 1}
+
+
+def numbers(text: str) -> list[float]:
+    """All numbers of a text, in order."""
+    return [float(n.replace(",", "")) for n in re.findall(r"[-+]?\d[\d,]*\.?\d*", text)]
