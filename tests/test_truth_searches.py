@@ -70,7 +70,8 @@ def test_networks_of_the_pilot_do_not_tell_the_reliability(truth_table):
     scores = np.random.default_rng(3).normal(size=(20, 2))
     scores[:10, 1] = scores[:10, 0]  # chosen so that seeds agree
     whole = reliability.reliability(table_of(scores, truth_table), "f1")
-    outside = reliability.reliability(table_of(scores, truth_table, pilot=[*range(10)]), "f1")
+    mask = [False] * 10 + [True] * 10
+    outside = reliability.reliability(table_of(scores, truth_table, not_in_pilot=mask), "f1")
     assert outside.networks == 10 and outside.rank.value < whole.rank.value
     with pytest.raises(InputError, match="2 seeds and 3 networks"):
         reliability.reliability(table_of(scores[:, :1], truth_table), "f1")

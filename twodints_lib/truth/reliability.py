@@ -6,6 +6,7 @@ even a ranking without any noise could have with the table.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -57,11 +58,12 @@ def reliability(table: Table, score: str, epochs: int | None = None) -> Reliabil
     """Of a score after `epochs` (the full length by default), its intervals by a bootstrap over
     networks.
 
-    Networks on which the setting was chosen (rows `pilot` of what made the table) are left out.
+    Networks on which the settings were chosen (by what made the table) are left out.
     InputError where there are fewer than 2 seeds or 3 networks.
     """
     length = -1 if epochs is None else table.length(epochs)
-    values = np.delete(table.score(score)[:, :, length], table.made.get("pilot", []), axis=0)
+    outside = np.array(table.made.get("not_in_pilot", [True] * len(table)))
+    values = table.score(score)[outside, :, length]
     count, seeds = values.shape
     if seeds < 2 or count < 3:
         raise InputError(
@@ -77,10 +79,15 @@ def estimate(values: np.ndarray, statistic: Callable[..., np.ndarray]) -> Estima
 
     `statistic(values, weights)` takes (draws, networks), how often each network was drawn.
     """
-    count = len(values)
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS)
-    found = statistic(values, np.vstack([np.ones((1, count)), drawn]))
+    found = statistic(values, _drawn(len(values)))
     return Estimate(float(found[0]), *np.percentile(found[1:], [2.5, 97.5]).tolist())
+
+
+@lru_cache(maxsize=4)
+def _drawn(count) -> np.ndarray:
+    """(1 + DRAWS, count): each network once, then how often each sample holds it."""
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS)
+    return np.vstack([np.ones((1, count)), drawn])
 
 
 def every(table: Table) -> list[Reliability]:

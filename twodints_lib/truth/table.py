@@ -30,7 +30,8 @@ class Table:
     "f1_best" (best decoder), "f1_<modality>". `costs`: by name, each (networks,): "parameters",
     "macs", "activation_bytes". `seconds`: of training, (networks, seeds, epochs). `epochs`: the
     lengths of training, shortest first, points of one training. `made`: what made it, settings
-    and hardware among them, and "pilot", the rows on which the settings were chosen.
+    and hardware among them, and "not_in_pilot": for each network, whether the settings were
+    chosen without it.
     """
 
     name: str
