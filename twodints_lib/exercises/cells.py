@@ -33,7 +33,7 @@ def exercise_of(cell: NotebookNode) -> str:
 def code_of(exercise: Exercise, source: str) -> str:
     """The code cell, with the stub or any answer in it."""
     head = f'from twodints_lib import exercises\n\nq = exercises.load("{exercise.name}")'
-    gap = "\n\n\n" if source.strip().startswith(("def ", "import ", "from ")) else "\n"
+    gap = "\n\n\n" if source.strip().startswith(("def ", "import ", "from ")) else "\n\n"
     end = "\n\n\n" if "def " in source else "\n"
     return f"{head}{gap}{source.strip()}{end}q.check({exercise.answer})"
 
