@@ -185,7 +185,7 @@ import twodints_lib
 from twodints_lib import files
 from twodints_lib.data import dataset, manifest
 from twodints_lib.reproduction import tables
-from twodints_lib.runs import environment, pretrained, store
+from twodints_lib.runs import doctor, environment, pretrained, store
 print(twodints_lib.__file__)
 print(manifest.manifests())
 print(dataset.simulated_path().parent)
@@ -194,7 +194,7 @@ print(names, [(pretrained.folder(n) / "best.pt").is_file() for n in names])
 print(len(list(files.shipped("records").glob("rows/*/*.json"))))
 print(store.runs_dir(), environment.commit())
 print(tables.text("claims", "", "simulated", None)[:5])
-print({row[3] for row in environment.look()})
+print({row[3] for row in doctor.look()})
 """
     out, err = in_plain_install(installed, code, tmp_path)
     lines = out.splitlines()

@@ -1,4 +1,4 @@
-"""The command `twodints`: data, run, exercises, study, segment, evaluate, ceiling, table, ..."""
+"""The command `twodints`: doctor, data, run, exercises, study, segment, evaluate, table, ..."""
 
 import argparse
 import json
@@ -14,6 +14,15 @@ TRUTH = ("truth", "searches", "proxies")  # of the tables of truth
 TABLES = (
     "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", *BENCHES, *TRUTH
 )  # fmt: skip
+
+
+def _doctor(args):
+    from twodints_lib.runs import doctor
+
+    found = doctor.examine()
+    print(runs.text_table(("what", "found", "wanted", "verdict"), [f.row for f in found]))
+    print(doctor.advice(found) or "This machine has all that the course needs.")
+    return int(any(f.problem for f in found))
 
 
 def _run(args):
@@ -183,6 +192,7 @@ SOURCE = ("--from", _value("a folder that has the sources or the set", dest="sou
 JSON = ("--json", _flag("print JSON instead of text"))
 # Each command: its words, what it is for, the function, its arguments as argparse takes them.
 COMMANDS = (
+    ("doctor", "what this machine lacks, and the command that mends it", _doctor, ()),
     ("run", "execute notebooks by papermill, or train one row", _run, (
         ("--preset", _value("smoke, laptop, quarter or paper (default: smoke)", default="smoke")),
         DATA,

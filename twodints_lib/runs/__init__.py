@@ -3,7 +3,7 @@
 `begin` checks a notebook's parameters and opens its data: a `Setup`. `PRESETS` has the settings of
 a first look, a laptop and the paper; `runs_dir` is where results go; `look` checks this machine.
 `ROWS` are the rows of the paper's tables as printed; `text_table` and `markdown` print any table.
-The modules `settings, setup, store, environment, kernels, paper, pretrained` (networks that
+The modules `settings, setup, store, doctor, environment, kernels, paper, pretrained` (networks that
 come with the project) and `report` hold the rest.
 """
 
@@ -12,6 +12,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "doctor",
         "environment",
         "kernels",
         "paper",
@@ -22,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "store",
     ],
     submod_attrs={
-        "environment": ["look"],
+        "doctor": ["look"],
         "paper": ["ROWS"],
         "report": ["markdown", "text_table"],
         "settings": ["PRESETS", "Preset"],

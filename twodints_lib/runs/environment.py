@@ -1,8 +1,7 @@
-"""What a number was made with: the machine, the packages, the commit, and whether they fit."""
+"""What a number was made with: the machine, the packages and the commit."""
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -63,25 +62,3 @@ def constraints() -> dict[str, str]:
     path = ROOT / "constraints.txt"
     lines = path.read_text().splitlines() if in_checkout() else []
     return dict(line.split(";")[0].strip().split("==") for line in lines if "==" in line)
-
-
-def look() -> list[tuple]:
-    """A look at the machine: (what, found, wanted, verdict); the verdict is ok or the mend."""
-    import torch
-
-    python, wanted, machine = sys.version.split()[0], constraints(), hardware()
-    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    table = [("Python", python, "3.11 to 3.13", "ok" if good else "make the environment anew")]
-    for name in PACKAGES:
-        found = metadata.version(name)
-        same = found.split("+")[0] == wanted.get(name, found.split("+")[0])
-        verdict = "ok" if same else "other than tested: make setup"
-        table.append((name, found, wanted.get(name, "any"), verdict))
-    memory, free = machine["memory_gib"], shutil.disk_usage(Path.cwd()).free / 2**30
-    return [
-        *table,
-        ("memory", f"{memory} GiB", "6 GiB", "ok" if memory >= 6 else "use preset smoke"),
-        ("free disk", f"{free:.0f} GiB", "2 GiB", "ok" if free >= 2 else "free some space"),
-        ("threads", torch.get_num_threads(), "2 or more", "ok"),
-        ("GPU", machine["gpu"] or "none", "not needed", "ok"),
-    ]
