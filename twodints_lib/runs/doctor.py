@@ -48,7 +48,7 @@ def examine() -> list[Finding]:
 
 
 def look() -> list[tuple]:
-    """A quick look at the machine: (what, found, wanted, verdict); the verdict is ok or the mend."""
+    """A quick look at the machine: (what, found, wanted, verdict), the verdict "ok" or the mend."""
     found = (f for check in (python, packages, torch_build, memory, threads) for f in check())
     return [(f.what, f.found, f.wanted, f.mend or "ok") for f in found]
 
