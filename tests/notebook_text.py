@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
+from skimage.draw import disk
+
+from twodints_lib import files, targets
 
 ROOT = Path(__file__).parents[1]
 BOOKS = {p.name[:2]: nbformat.read(p, 4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
@@ -55,3 +59,31 @@ def table(number: str, cell: str) -> dict[str, list[str]]:
 def numbers(text: str) -> list[float]:
     """All numbers of a text, in order."""
     return [float(n.replace(",", "")) for n in re.findall(r"[-+]?\d[\d,]*\.?\d*", text)]
+
+
+CHECKED: dict[str, list[str]] = {}  # notebook: sentences that a test computes
+
+
+def states(number: str, *sentences: str):
+    """The decorated test computes these sentences of a notebook."""
+    CHECKED.setdefault(number, []).extend(sentences)
+    return lambda test: test
+
+
+def course_networks() -> dict[str, dict]:
+    """The networks of the committed course by the title of their table's row, longest last."""
+    record = files.read_json(ROOT / "records" / "course-laptop-simulated.json")
+    networks = sorted(record["networks"], key=lambda n: n["epochs"])
+    return {n["row"]["network"]: n for n in networks}
+
+
+def disc(diameter: float) -> np.ndarray:
+    """Labels of one disc."""
+    canvas = np.zeros((96, 96), np.int32)
+    canvas[disk((48, 48), diameter / 2)] = 1
+    return canvas
+
+
+def kept(labels: np.ndarray) -> float:
+    """The share of the labelled pixels that is interior of the three classes."""
+    return (targets.three_class(labels) == targets.INTERIOR).sum() / (labels > 0).sum()

@@ -1,4 +1,4 @@
-"""What the notebooks state of their results, computed.
+"""What notebooks 00 to 05 state of their results, computed.
 
 Above each test stand the sentences that it holds; it reads the committed outputs and records, or
 asks the library. test_statements.py finds the sentences that stand nowhere.
@@ -6,41 +6,12 @@ asks the library. test_statements.py finds the sentences that stand nowhere.
 
 import numpy as np
 import torch
-from notebook_text import ROOT, numbers, output, table
-from skimage.draw import disk
+from notebook_text import ROOT, course_networks, disc, kept, numbers, output, states, table
 
-from twodints_lib import files, reproduction, runs, scoring, space, targets, training
-from twodints_lib.reproduction import claims, results, verdicts
+from twodints_lib import files, runs, space, targets, training
+from twodints_lib.reproduction import results
 from twodints_lib.runs import paper, report
 from twodints_lib.space import objective, topology
-
-CHECKED: dict[str, list[str]] = {}  # notebook: sentences that a test of this file computes
-
-
-def states(number: str, *sentences: str):
-    """The decorated test computes these sentences of a notebook."""
-    CHECKED.setdefault(number, []).extend(sentences)
-    return lambda test: test
-
-
-def course_networks() -> dict[str, dict]:
-    """The networks of the committed course by the title of their table's row, longest last."""
-    record = files.read_json(ROOT / "records" / "course-laptop-simulated.json")
-    networks = sorted(record["networks"], key=lambda n: n["epochs"])
-    return {n["row"]["network"]: n for n in networks}
-
-
-def disc(diameter: float) -> np.ndarray:
-    """Labels of one disc."""
-    canvas = np.zeros((96, 96), np.int32)
-    canvas[disk((48, 48), diameter / 2)] = 1
-    return canvas
-
-
-def kept(labels: np.ndarray) -> float:
-    """The share of the labelled pixels that is interior of the three classes."""
-    return (targets.three_class(labels) == targets.INTERIOR).sum() / (labels > 0).sum()
-
 
 # ---- 00 to 03: the data, the targets, the baselines
 
@@ -298,163 +269,3 @@ def test_modalities_differ_by_more_than_the_papers_rows():
     nets = [n for n in course_networks().values() if n["kind"] == "supernet"]
     assert nets
     assert all(np.ptp(list(n["per_modality"].values())) > np.ptp(dice) for n in nets)
-
-
-# ---- 06: the derived network
-
-
-@states("06", "The derived network has fewer paths and trains faster per epoch.")
-def test_the_derived_network_is_smaller_and_faster():
-    rows = table("06", "06-20")
-    size = {name: numbers(rows[name][0])[0] for name in ("supernet", "derived")}
-    nets = {n["kind"]: n for n in course_networks().values() if n["head"] == "3-class"}
-    seconds = {k: float(nets[k]["row"]["seconds"]) / nets[k]["epochs"] for k in size}
-    assert size["derived"] < size["supernet"] and seconds["derived"] < seconds["supernet"]
-
-
-@states(
-    "06",
-    "The full grid, all paths on and all convolving, needs no search; it is the simplest rival, "
-    "and the largest.",
-)
-def test_the_full_grid_is_the_largest_control():
-    study = reproduction.load_study("controls")
-    sizes = {v: size for v, _, size in results.means(study, "metrics.network_parameters")}
-    assert max(sizes, key=sizes.get) == "fixed-full-grid"
-    code = topology.known_shape("full grid", 4, 4)
-    assert np.all(code["paths"]) and {o for (o,) in topology.edges(code)[0].values()} == {"3x3"}
-
-
-@states(
-    "06",
-    "Decode means the most probable choice that fits; it is exact, takes milliseconds, and comes "
-    "with a margin.",
-)
-def test_the_decode_takes_milliseconds():
-    header, rows = report.BENCH_TABLES["search"]
-    made = {row[0]: row for row in rows(files.read_json(ROOT / "records" / "bench-search.json"))}
-    assert numbers(made["decode"][2])[0] < 10 and made["decode"][2].endswith("ms")
-
-
-# ---- 07: cells
-
-
-@states("07", "A difference of exactly zero means that both epochs decode to the same network.")
-def test_no_difference_is_one_network():
-    study = reproduction.load_study("instances")
-    gains = [g for g in verdicts.instance_differences(study) if g[1:] == (0.0, 0.0, 0.0)]
-    assert gains and all("3-class" in what for what, *_ in gains)
-    by = results.by_variant(study)
-    pairs = zip(by["3-class-by-dice"], by["3-class-by-f1"], strict=True)
-    assert all(one["code"]["paths"] == other["code"]["paths"] for one, other in pairs)
-
-
-@states(
-    "07",
-    "Two pixels off a small cell cost much of its area, and the boundary was never grown back.",
-)
-def test_a_small_cell_loses_more_of_its_area():
-    assert kept(disc(12)) < 0.5 < 0.8 < kept(disc(44))
-
-
-@states("07", "One bright pixel across it, and the two are counted as one.")
-def test_one_pixel_joins_two_cells():
-    interior = np.zeros((40, 80), bool)
-    interior[10:30, 10:38] = interior[10:30, 39:70] = True
-    assert targets.label_interior(interior).max() == 2
-    interior[20, 38] = True
-    assert targets.label_interior(interior).max() == 1
-
-
-@states(
-    "07",
-    "An image with few cells can score 0 by a single mistake, and the mean over images weighs it "
-    "like one with a hundred cells.",
-)
-def test_one_mistake_can_cost_an_image_its_score():
-    one = disc(30)
-    found = [np.roll(one, 25, axis=0), one]
-    rows = [scoring.score(one, labels, scoring.CHALLENGE) for labels in found]
-    summary = scoring.summarise([{"modality": "DIC"} | row for row in rows])
-    assert [r["f1"] for r in rows] == [0, 1] and summary["mean_f1"] == 0.5
-
-
-# ---- 08: the paper's tables
-
-
-@states("08", "The paper's nine rows lie within 0.033 Dice, with one run each and no interval.")
-def test_the_papers_rows_lie_close():
-    dice = [row.dice for row in paper.ROWS]
-    assert len(dice) == 9 and f"{max(dice) - min(dice):.3f}" == "0.033"
-
-
-@states("08", "With three seeds an interval is wide, and most orders stay open.")
-def test_most_orders_stay_open():
-    ours = reproduction.load_rows(claims.SCALE)
-    gains = [reproduction.row_difference(ours[r.name], ours["unet"]) for r in paper.ROWS[1:]]
-    assert {gain.seeds for gain in gains} == {3}
-    assert sum(gain.low <= 0 <= gain.high for gain in gains) > len(gains) / 2
-
-
-@states(
-    "08",
-    "The modality decides more than the network: the bars differ more between groups than within "
-    "one.",
-)
-def test_modalities_differ_more_than_rows():
-    ours = reproduction.load_rows(claims.SCALE)
-    names = ("unet", "segresnet-deconv", "dints-1-8", "dints-1-12")
-    some = [[r["modality_dice"] for r in ours[name]] for name in names]
-    dice = np.array([[np.mean([r[m] for r in s]) for m in s[0]] for s in some])
-    assert np.ptp(dice, axis=1).min() > np.ptp(dice, axis=0).max()
-
-
-@states("08", "F1 below Dice is not peculiar to the paper's network.")
-def test_f1_is_below_dice_in_every_row():
-    for some in reproduction.load_rows(claims.SCALE).values():
-        dice, f1 = (np.mean([r["metrics"][f"mean_{s}"] for r in some]) for s in ("dice", "f1"))
-        assert f1 < dice
-
-
-@states(
-    "08",
-    "Merged cells, several under one predicted instance, are far more than split ones, for each of "
-    "the three networks: that is under-segmentation, as Section 4.1 of the paper has it.",
-    "Spurious predictions, which match no missed cell, come second or first, and some of them are "
-    "second pieces of a cell that was found: over-segmentation, which the paper's conclusion "
-    "names, is counted too low here, and the ledger below leaves the question open.",
-)
-def test_the_kinds_of_errors():
-    rows = files.read_json(ROOT / "records" / "bench-errors.json")["rows"]
-    counts = {}
-    for row in rows:
-        mine = counts.setdefault(row["row"], {})
-        for kind, cells in row["errors"].items():
-            mine[kind] = mine.get(kind, 0) + cells
-    for name in ("unet", "segresnet-deconv", "dints-1-8-384"):
-        mine = counts[name]
-        assert mine["merged"] > 3 * mine["split"]
-        assert sorted(mine, key=mine.get).index("spurious") >= len(mine) - 2
-    missed = {k: sum(c[k] for c in counts.values()) for k in mine if k != "spurious"}
-    assert max(missed, key=missed.get) == "merged"  # so says the ledger of "clustered"
-    (open_claim,) = [c for c in claims.settled() if c["check"] == "over_segmentation"]
-    assert open_claim["status"] == claims.UNDECIDED
-
-
-@states(
-    "08",
-    "The derived network was trained for longer than the fixed ones: the epochs stand beside each, "
-    "and a fair comparison needs the same.",
-)
-def test_the_derived_network_was_trained_for_longer():
-    rows = {name: int(row[1]) for name, row in table("08", "08-20").items() if row[1].isdigit()}
-    (derived,) = [n for n in rows if "derived" in n]
-    assert len(rows) >= 4 and rows.pop(derived) > max(rows.values())
-
-
-@states("08", "Sizes reproduce exactly.")
-def test_the_ledger_has_the_sizes_and_the_contradictions():
-    ledger = claims.settled()
-    sizes = [c for c in ledger if c["check"] == "parameters"]
-    assert {c["status"] for c in sizes} == {claims.EXACT, claims.INCONSISTENT}
-    assert sum(c["status"] == claims.EXACT for c in sizes) == 8
