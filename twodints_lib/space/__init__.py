@@ -1,8 +1,10 @@
 """The search space: which networks there are, how they are built, weighed and counted.
 
 Modules to read as a whole: `topology` knows codes (which paths are on, which operation each takes):
-it counts, decodes, samples and writes them; `objective` has what a search adds to the segmentation
-loss; `cost` counts what a network needs; `derive` cuts one network out of a supernet.
+it counts, decodes, samples and writes them; `budget` decodes within a share of the full grid's
+cost, which `cost_tables` knows without building a network; `objective` has what a search adds to
+the segmentation loss; `cost` counts what a network needs; `derive` cuts one network out of a
+supernet.
 
 Descriptions: `UNetSpec`, `SegResNetSpec`, `SupernetSpec` and `DerivedSpec` say which network;
 `spec_of` reads one from a record; `UPSAMPLERS` are the choices of SegResNet.
@@ -19,7 +21,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["topology", "objective", "cost", "derive"],
+    submodules=["topology", "budget", "cost_tables", "objective", "cost", "derive"],
     submod_attrs={
         "specs": [
             "UNetSpec",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from twodints_lib.space import networks, objective, operations, topology
+from twodints_lib.space import cost_tables, networks, operations, topology
 
 
 def multiply_accumulates(net: nn.Module, patch: int) -> int:
@@ -41,7 +41,7 @@ def estimated_bytes(code: dict, channel_mul: float, patch: int, batch: int = 1) 
     """
     names = tuple(code.get("names", operations.TWO))
     depths = topology.depths_of(code["paths"])
-    cost, size = objective.memory_table(depths, names)  # (P, O), (P,)
+    cost, size = cost_tables.memory_table(depths, names)  # (P, O), (P,)
     chosen = np.take_along_axis(cost[None], np.array(code["operations"])[..., None], 2)[..., 0]
     values = (np.array(code["paths"]) * (1 + chosen) * size).sum()
     return float(4 * values * batch * int(32 * channel_mul) * patch**2)

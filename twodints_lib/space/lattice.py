@@ -15,12 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from twodints_lib.errors import InputError
 from twodints_lib.space.mixing import instance_norm, layout, mix
 from twodints_lib.space.operations import OPERATIONS, TWO
+from twodints_lib.space.specs import widths
 from twodints_lib.space.topology import path_ends
-
-
-def widths(channel_mul: float, num_depths: int, downsample: bool = False) -> list[int]:
-    """Channels of the nodes at each resolution, and one more where the stem halves the image."""
-    return [int(32 * channel_mul * 2**i) for i in range(num_depths + downsample)]
 
 
 def _conv(c_in, c_out, kernel, stride=1):

@@ -14,8 +14,8 @@ import torch
 
 from twodints_lib.errors import InputError
 from twodints_lib.space import topology
+from twodints_lib.space.cost_tables import memory_table
 from twodints_lib.space.lattice import Supernet
-from twodints_lib.space.operations import OPERATIONS
 
 SCALINGS = ("monai", "normalised")
 WEIGHTS = {"entropy_a": 1.0, "entropy_c": 1.0, "memory": 1.0, "topology": 0.001}
@@ -59,19 +59,6 @@ def topology_loss(probability: torch.Tensor) -> torch.Tensor:
     _, consumed, produced = _patterns(depths, probability.dtype, probability.device)
     made, used = probability[:-1] @ produced, probability[1:] @ consumed
     return -(made * (used + EPS).log() + (1 - made) * (1 - used + EPS).log()).sum()
-
-
-@lru_cache(maxsize=8)
-def memory_table(num_depths: int, names: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Activations kept by each operation on each path, (P, O), and each path's output size, (P,).
-
-    In units of the path's output and of the finest node's size. Resampling keeps 6 (up) or 5
-    (down) more, as MONAI counts; a node one step coarser is half as large in 2D.
-    """
-    start, end = topology.path_ends(num_depths)
-    resample = np.where(end < start, 6.0, np.where(end > start, 5.0, 0.0))
-    own = np.array([OPERATIONS[name].memory for name in names])
-    return resample[:, None] + own, 0.5**end
 
 
 @lru_cache(maxsize=8)

@@ -61,3 +61,11 @@ def check(names) -> tuple[str, ...]:
     if not names or len(set(names)) != len(names):
         raise InputError(f"operations={list(names)}: give each operation once, and at least one.")
     return tuple(names)
+
+
+def weights(name: str, channels: int) -> int:
+    """Weights of an operation on so many channels; also its multiply-accumulates a pixel."""
+    import torch
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in OPERATIONS[name].build(channels).parameters())

@@ -14,6 +14,11 @@ T = TypeVar("T")
 UPSAMPLERS = ("nontrainable", "deconv", "pixelshuffle")
 
 
+def widths(channel_mul: float, num_depths: int, downsample: bool = False) -> list[int]:
+    """Channels of the nodes at each resolution, and one more where the stem halves the image."""
+    return [int(32 * channel_mul * 2**i) for i in range(num_depths + downsample)]
+
+
 @dataclass(frozen=True)
 class Spec:
     """What every network has: a kind, a head, which names what its last layer draws, and a divisor,
