@@ -9,10 +9,10 @@ import pytest
 from twodints_lib.data.dataset import Dataset, Item
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.reproduction import results, study, tiny, verdicts
+from twodints_lib.reproduction import matched, results, study, tiny, verdicts
 from twodints_lib.runs import records, settings
 from twodints_lib.runs.setup import Setup, begin
-from twodints_lib.space import networks, topology
+from twodints_lib.space import cost, networks, topology
 from twodints_lib.training import patches, search
 
 
@@ -31,6 +31,8 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
     small_study, tiny_folder, monkeypatch, said
 ):
     monkeypatch.setattr(study, "CONTROLS", ("random 1", "random 2", "fixed: unet"))
+    monkeypatch.setattr(study, "MATCHED", 1)
+    monkeypatch.setattr(study, "PLANS", {n: study.PLANS[n] for n in ("paper", "sampled")})
     study.run(str(tiny_folder), ["controls"], [1])
     place = f"controls-{tiny_folder.name}"  # never among another data set's records
     jobs = [line for line in said if line.startswith(f"{place}: ")]
@@ -43,19 +45,55 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
     rows = results.control_rows(found)
     assert {r[0] for r in rows} == {*results.by_variant(found)} and len(rows) == 6
     gains = verdicts.differences(found, "searched-paper")
-    assert {r[0] for r in gains} == {"random codes", "fixed-unet"}
+    assert {r[0] for r in gains} == {"random codes", "fixed-unet", "random, size of paper"}
     assert all(r[-1] == "one seed: no verdict" for r in gains)
     again = {f"{job[:-1]}2": r | {"seed": 2} for job, r in found.items()}
     both = verdicts.differences(found | again, "searched-paper")
     assert all("search" in r[-1] for r in both)
     summary = [r for r in verdicts.verdict_rows(found | again) if r[1] == "all controls"]
-    assert len(summary) == 4 and summary[0][2].endswith("of 2")
-    assert len(results.three_rows(found)) == 4
+    assert len(summary) == 2 and summary[0][2].endswith("of 3")
+    assert len(results.three_rows(found)) == 2
+    interior, boundary = (results.CONTROL_HEADER.index(f"of {p}") for p in ("interior", "boundary"))
+    for row in rows:  # new records keep the two parts of class Dice apart
+        assert abs(float(row[interior]) + float(row[boundary]) - 2 * float(row[2])) < 0.15, row
+    for plan in study.PLANS:
+        sizes = found[f"matched-{plan}-1-seed-1"]["macs"]
+        assert abs(sizes["has"] / sizes["wanted"] - 1) <= matched.WITHIN
     assert "seeds 1" in results.caption(found)
     with pytest.raises(InputError, match="nothing"):
         study.run(str(tiny_folder), ["nothing"])
     with pytest.raises(InputError, match="nowhere"):
         study.run("nowhere", ["controls"], [1])
+
+
+def test_a_code_to_match_has_to_be_there(small_study, tiny_folder):
+    setup = begin("laptop", str(tiny_folder), 1, **study.SCALE)
+    with pytest.raises(InputError, match="searched-paper-seed-1.json: is missing.*make study"):
+        study.matched_job(setup, "searched-paper", 1)
+
+
+def test_a_code_is_matched_in_size_however_dense_it_is():
+    rng = np.random.default_rng(0)
+    for shape in ("unet", "full grid", "skip-only"):
+        code = topology.known_shape(shape, 3, 3)
+        wanted = matched.code_macs(code, 0.125, 32)
+        drawn = matched.code_like(code, 0.125, 32, rng)
+        assert topology.is_feasible(drawn)
+        net = networks.derived_network(drawn, 0.125)
+        assert abs(cost.multiply_accumulates(net, 32) / wanted - 1) <= 0.05, shape
+
+
+def test_codes_of_one_size_stand_beside_the_search_that_has_it():
+    jobs = ("searched-dints", "matched-dints-1", "matched-dints-2", "matched-paper-1", "random-2")
+    images = {f"i{k}": [0.5, 0.5] for k in range(3)}
+    records = {
+        f"{job}-seed-{s}": {"seed": s, "metrics": {"images": images}}
+        for job in jobs
+        for s in (1, 2)
+    }
+    rows = verdicts.differences(records, "searched-dints", "f1")
+    assert [r[0] for r in rows] == ["random codes", "random, size of dints"]
+    assert len(results.by_variant(records)["random, size of dints"]) == 4
 
 
 def test_without_a_control_no_search_has_helped():

@@ -18,7 +18,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import results, tiny
+from twodints_lib.reproduction import matched, results, tiny
 from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
@@ -60,6 +60,7 @@ CONTROLS = (
     "untouched alphas",
     *(f"fixed: {shape}" for shape in topology.SHAPES),
 )
+MATCHED = 3  # random codes as large as what a search found, for each search and seed
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,22 @@ def trained(setup: Setup, code: dict, head: str = "3-class") -> dict:
 def control_job(setup: Setup, variant: str) -> dict:
     """Train a topology that nobody searched."""
     return trained(setup, unsearched(setup, variant))
+
+
+def matched_job(setup: Setup, search: str, number: int) -> dict:
+    """Train a random code with as many multiply-accumulates as what a search found, within 5 %.
+
+    InputError where that search has no record yet: its code is read there.
+    """
+    found = results.place("controls", setup.dataset.name) / f"{search}-seed-{setup.seed}.json"
+    if not found.is_file():
+        raise InputError(f"{found}: is missing, and its code is to be matched; run `make study`.")
+    code = files.read_json(found)["parameters"]["spec"]["code"]
+    size = setup.preset.channel_mul, setup.preset.patch
+    rng = np.random.default_rng([setup.seed, number, *search.encode()])
+    control = matched.code_like(code, *size, rng)
+    sizes = {"wanted": matched.code_macs(code, *size), "has": matched.code_macs(control, *size)}
+    return trained(setup, control) | {"macs": sizes}
 
 
 def searched_job(setup: Setup, plan: Plan) -> dict:
@@ -193,6 +210,13 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
         "controls": {
             **{f"searched-{_plain(n)}": (searched_job, {"plan": p}) for n, p in PLANS.items()},
             **{_plain(v): (control_job, {"variant": v}) for v in CONTROLS},
+            **{
+                f"matched-{_plain(n)}-{k}": (
+                    matched_job,
+                    {"search": f"searched-{_plain(n)}", "number": k},
+                )
+                for n, k in product(PLANS, range(1, MATCHED + 1))
+            },
         },
         "sampling": {n: (sampling_job, {"plan": PLANS[n]}) for n in two},
         "modalities": {
