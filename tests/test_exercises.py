@@ -115,7 +115,7 @@ def test_an_exercise_is_fully_told(name):
     assert re.fullmatch(r"[a-z0-9-]+", name) and e.kind in KINDS
     assert "..." in e.stub and e.answer in e.stub
     assert all(len(t.strip()) >= 30 for t in (e.question, e.hint, e.otherwise))
-    assert max(len(line) for line in (e.stub + e.solution).splitlines()) <= 100
+    assert max(len(line) for line in f"{e.stub}\n{e.solution}".splitlines()) <= 100
 
 
 def test_the_formula_of_a_path_is_the_librarys():
@@ -216,7 +216,7 @@ def test_cells_go_to_their_section_and_only_once(tmp_path):
             2 * count + 1,
             2 * count + 2,
         )
-    own = BANK["targets_and_back"]
+    own = tuple(e for e in BANK["targets_and_back"] if e.section in sections)
     made = exercises.with_exercises(book, own)
     names = [cells.exercise_of(c) or c.source[:5] for c in made.cells]
     order = list(dict.fromkeys(names))

@@ -151,4 +151,83 @@ answer = np.sum(x * 10 * below**9 * density) * (x[1] - x[0])
     tolerance=0.1,
 )
 
-EXERCISES = (FAKE, LUCK)
+RIVALS = Exercise(
+    name="rivals-of-ones-size",
+    kind="implement",
+    section="What does it cost?",
+    title="rivals of one's own size",
+    question="""
+Larger networks often score better, whoever chose them. So a found network should stand beside
+rivals of its own size. Write `fair(found, rivals)`: given the parameters of the network found and a
+list of those of its rivals, the places in that list (0, 1, ...) of all rivals that differ from the
+found network by at most a fifth **of its parameters**, up or down.
+""",
+    answer="fair",
+    stub="def fair(found, rivals):\n    return ...",
+    hint="""
+The difference may be positive or negative; what it may be at most is a share of one of the two
+numbers, and the question says of which.
+""",
+    solution="""
+def fair(found, rivals):
+    return [i for i, rival in enumerate(rivals) if abs(rival - found) <= found / 5]
+""",
+    also=(
+        """
+def fair(found, rivals):
+    ratio = np.array(rivals) / found
+    return np.flatnonzero((ratio >= 0.8) & (ratio <= 1.2))
+""",
+    ),
+    wrong=(
+        Wrong(
+            "the weaker ones",
+            """
+def fair(found, rivals):
+    return [i for i, rival in enumerate(rivals) if found * 0.8 <= rival <= found]
+""",
+            "You keep smaller rivals and drop larger ones: a contest that one cannot lose.",
+        ),
+        Wrong(
+            "whatever is smaller",
+            """
+def fair(found, rivals):
+    return [i for i, rival in enumerate(rivals) if rival <= found * 1.2]
+""",
+            "You have no lower limit: the tiniest network is no rival either.",
+        ),
+        Wrong(
+            "a fifth of the rival",
+            """
+def fair(found, rivals):
+    return [i for i, rival in enumerate(rivals) if abs(rival - found) <= rival / 5]
+""",
+            "A fifth, but of the other network's parameters: your limit moves with each rival.",
+        ),
+        Wrong(
+            "the nearest alone",
+            """
+def fair(found, rivals):
+    near = sorted(range(len(rivals)), key=lambda i: abs(rivals[i] - found))
+    return near[:1]
+""",
+            "You keep the nearest one, however far it is, and a single rival is luck again.",
+        ),
+        Wrong(
+            "sizes for places",
+            """
+def fair(found, rivals):
+    return [rival for rival in rivals if abs(rival - found) <= found / 5]
+""",
+            "You give back how large they are. Their places in the list are asked for.",
+        ),
+    ),
+    otherwise="Try it with a found network of 100 and rivals of 70, 90, 110 and 130.",
+    tries=lambda fair: [
+        fair(100, [79, 80, 81, 100, 120, 121, 124, 10]),
+        fair(50_000, [90_000, 48_000, 61_000, 59_000]),
+        fair(1000, [1900, 3000]),
+    ],
+)
+
+EXERCISES = (RIVALS, FAKE, LUCK)

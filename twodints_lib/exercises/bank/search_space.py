@@ -1,4 +1,6 @@
-"""Exercises of the notebook on the search space: counting paths, fitting blocks, parameters."""
+"""Exercises of the notebook on the search space: paths, fitting blocks, parameters, ranks."""
+
+import numpy as np
 
 from twodints_lib.exercises.exercise import Exercise, Wrong
 
@@ -204,4 +206,84 @@ are there from the finest to the coarsest of four resolutions?
     otherwise="Write down the number of weights of a 3x3 convolution from c to c channels.",
 )
 
-EXERCISES = (PATHS, FITS, PARAMETERS)
+
+def _series():
+    """Pairs of series without ties: curved, falling, in disorder, with one far away."""
+    rng = np.random.default_rng(6)
+    x = rng.permutation(9) + 1.0
+    return [(x, x**3), (x, -np.sqrt(x)), (x, rng.normal(size=9)), (x, x + 40 * rng.random(9) ** 6)]
+
+
+RANKS = Exercise(
+    name="rank-correlation",
+    kind="implement",
+    section="Does the memory model hold?",
+    title="does it rank?",
+    question="""
+To choose among networks, an estimate need not be right; it has to put them in the right order.
+Write `rank_correlation(x, y)`, Spearman's: the correlation of the ranks of two arrays without equal
+values. It is 1 where both put everything in one order, and -1 where the orders are opposite.
+""",
+    answer="rank_correlation",
+    stub="def rank_correlation(x, y):\n    return ...",
+    hint="""
+The rank of a value is the number of values that are smaller. `np.argsort` gives places, not ranks:
+the cell above shows how to come from one to the other.
+""",
+    solution="""
+def rank_correlation(x, y):
+    ranks = [np.argsort(np.argsort(v)) for v in (x, y)]
+    return np.corrcoef(ranks)[0, 1]
+""",
+    also=(
+        """
+def rank_correlation(x, y):
+    a, b = ((v[:, None] > v).sum(1) for v in (x, y))
+    n = len(x)
+    return 1 - 6 * ((a - b) ** 2).sum() / (n * (n**2 - 1))
+""",
+        """
+def rank_correlation(x, y):
+    from scipy.stats import spearmanr
+
+    return spearmanr(x, y).statistic
+""",
+    ),
+    wrong=(
+        Wrong(
+            "the values themselves",
+            "def rank_correlation(x, y):\n    return np.corrcoef(x, y)[0, 1]",
+            "You correlate the values. A curve that always rises should give 1, and one value far "
+            "away should not decide.",
+        ),
+        Wrong(
+            "places for ranks",
+            """
+def rank_correlation(x, y):
+    return np.corrcoef(np.argsort(x), np.argsort(y))[0, 1]
+""",
+            "That correlates where the sorted values lie, not which rank each value has.",
+        ),
+        Wrong(
+            "Kendall's",
+            """
+def rank_correlation(x, y):
+    same = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
+    return same.sum() / (len(x) * (len(x) - 1))
+""",
+            "That compares pairs and is Kendall's tau. Here Spearman's is asked for.",
+        ),
+        Wrong(
+            "without a sign",
+            """
+def rank_correlation(x, y):
+    return abs(np.corrcoef([np.argsort(np.argsort(v)) for v in (x, y)])[0, 1])
+""",
+            "Opposite orders should give a negative number.",
+        ),
+    ),
+    otherwise="Write down the ranks of four numbers by hand and compare.",
+    tries=lambda rank_correlation: [rank_correlation(x.copy(), y.copy()) for x, y in _series()],
+)
+
+EXERCISES = (PATHS, FITS, PARAMETERS, RANKS)

@@ -1,4 +1,4 @@
-"""Exercises of the notebook on the search: what a path's probability is."""
+"""Exercises of the notebook on the search: a path's probability, its entropy, its pull."""
 
 import numpy as np
 
@@ -88,4 +88,139 @@ def probability(alpha):
     tries=lambda probability: [probability(alpha.copy()) for alpha in _logits()],
 )
 
-EXERCISES = (PROBABILITY,)
+ENTROPY = Exercise(
+    name="entropy-of-a-path",
+    kind="implement",
+    section="What else does DiNTS ask of the alphas?",
+    title="how undecided is a path?",
+    question=r"""
+A path that is on with probability $p$ has the entropy $-p \log_2 p - (1 - p) \log_2 (1 - p)$, in
+bits. Write `entropy(p)` for an array of probabilities. A path that has decided, $p = 0$ or $p = 1$,
+has none: nothing is uncertain any more, and $0 \log 0$ counts as 0.
+""",
+    answer="entropy",
+    stub="def entropy(p):\n    return ...",
+    hint="""
+It is 1 where nothing is decided and has the same value for a chance and its opposite. For the ends
+of the range, `scipy.special.xlogy` or a clip to tiny numbers helps.
+""",
+    solution="""
+def entropy(p):
+    from scipy.special import xlogy
+
+    return -(xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2)
+""",
+    also=(
+        """
+def entropy(p):
+    bits = 0
+    for q in (np.clip(p, 1e-12, 1), np.clip(1 - p, 1e-12, 1)):
+        bits = bits - q * np.log2(q)
+    return bits
+""",
+    ),
+    wrong=(
+        Wrong(
+            "nats for bits",
+            """
+def entropy(p):
+    from scipy.special import entr
+
+    return entr(p) + entr(1 - p)
+""",
+            "Right in nats. In bits an even chance has an entropy of 1.",
+        ),
+        Wrong(
+            "half of it",
+            """
+def entropy(p):
+    from scipy.special import entr
+
+    return entr(p) / np.log(2)
+""",
+            "You count the chance of being on alone. Yours differs for a chance and its opposite.",
+        ),
+        Wrong(
+            "sign",
+            """
+def entropy(p):
+    from scipy.special import xlogy
+
+    return (xlogy(p, p) + xlogy(1 - p, 1 - p)) / np.log(2)
+""",
+            "Logarithms of chances are negative; an entropy is not.",
+        ),
+        Wrong(
+            "the ends",
+            """
+def entropy(p):
+    with np.errstate(all="ignore"):
+        return -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+""",
+            "Right between the ends. What does it give for a path that has decided?",
+        ),
+        Wrong(
+            "variance",
+            "def entropy(p):\n    return 4 * p * (1 - p)",
+            "That is a parabola: as high in the middle and as low at the ends, but no entropy.",
+        ),
+    ),
+    otherwise="Compare with what you expect for an even chance, for one in four, and at the ends.",
+    tries=lambda entropy: entropy(np.array([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])),
+)
+
+SLOPE = Exercise(
+    name="pull-of-the-entropy",
+    kind="predict",
+    section="Which term is in charge?",
+    title="how hard does the entropy pull at the start?",
+    question=r"""
+A single path with the logit $\alpha$ is on with $p = \sigma(\alpha)$, and the entropy of $p$ is to
+be made small. Before the search all logits are about nought, so $p$ is one half. Predict the
+derivative of the entropy with respect to $\alpha$ there.
+""",
+    answer="answer",
+    stub="answer = ...",
+    hint="""
+Draw the entropy over p. Where is it largest, and which slope has a smooth curve at its top?
+""",
+    solution="answer = 0  # the top of the curve is flat: who is undecided is not pulled",
+    also=(
+        """
+def bits(alpha):
+    p = 1 / (1 + np.exp(-alpha))
+    return -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+
+
+answer = (bits(1e-4) - bits(-1e-4)) / 2e-4
+""",
+    ),
+    wrong=(
+        Wrong(
+            "value for slope",
+            "answer = 1",
+            "That is the entropy itself, in bits, and it is largest here. What is asked for is how "
+            "fast it changes.",
+        ),
+        Wrong(
+            "slope of the probability",
+            "answer = 0.25",
+            "So fast does p change with its logit. By the chain rule the slope of the entropy "
+            "over p comes as a factor.",
+        ),
+        Wrong(
+            "probability for slope",
+            "answer = 0.5",
+            "That is p. What is asked for is how fast the entropy changes.",
+        ),
+        Wrong(
+            "downhill at once",
+            "answer = -1",
+            "Which way is down here? Both ways are alike, so neither sign can be right.",
+        ),
+    ),
+    otherwise="Compare the entropy a little to the left of one half and a little to the right.",
+    tolerance=1e-3,
+)
+
+EXERCISES = (PROBABILITY, ENTROPY, SLOPE)

@@ -1,4 +1,4 @@
-"""Exercises of the notebook on targets: what erosion costs, and Dice by hand."""
+"""Exercises of the notebook on targets: grey values, what erosion costs, Dice by hand."""
 
 import numpy as np
 
@@ -14,6 +14,88 @@ def _masks():
     none = np.zeros((12, 12), bool)
     return [(some, other), (some & other, other), (left, right), (left, none), (none, none)]
 
+
+def _channels():
+    """Grey images with dust, hot pixels and much or little that is exactly zero."""
+    rng = np.random.default_rng(9)
+    dark = rng.gamma(2, 300, (24, 24))
+    dark[:14] = 0
+    dark[20, 20] = 60_000
+    plain = rng.normal(120, 12, (24, 24)).clip(1, 255)
+    plain[3, 3] = 255
+    return [dark, plain]
+
+
+STRETCH = Exercise(
+    name="stretch-a-channel",
+    kind="implement",
+    section="What does a network see of an image?",
+    title="stretch a channel",
+    question="""
+Write `stretch(channel)`: find the 1st and the 99th percentile of the channel's **non-zero** pixels,
+clip the whole channel to them, and map it so that the lower becomes 0 and the upper 255. Whether
+you round is up to you.
+""",
+    answer="stretch",
+    stub="def stretch(channel):\n    return ...",
+    hint="""
+`np.percentile(values, [1, 99])` gives both limits, `channel[channel > 0]` the pixels to ask.
+""",
+    solution="""
+def stretch(channel):
+    low, high = np.percentile(channel[channel > 0], [1, 99])
+    return (channel.clip(low, high) - low) / (high - low) * 255
+""",
+    also=(
+        """
+def stretch(channel):
+    values = np.sort(channel[channel != 0])
+    low, high = (np.interp(q * (len(values) - 1), range(len(values)), values) for q in (0.01, 0.99))
+    return np.interp(channel, [low, high], [0, 255]).astype(np.uint8)
+""",
+    ),
+    wrong=(
+        Wrong(
+            "minimum and maximum",
+            """
+def stretch(channel):
+    low, high = channel.min(), channel.max()
+    return (channel - low) / (high - low) * 255
+""",
+            "You stretch between the extremes, so that a single hot pixel darkens everything else.",
+        ),
+        Wrong(
+            "zeros as well",
+            """
+def stretch(channel):
+    low, high = np.percentile(channel, [1, 99])
+    return (channel.clip(low, high) - low) / (high - low) * 255
+""",
+            "Your percentiles count the empty pixels too: how bright an image comes out would "
+            "depend on how much of it is empty.",
+        ),
+        Wrong(
+            "no clip",
+            """
+def stretch(channel):
+    low, high = np.percentile(channel[channel > 0], [1, 99])
+    return (channel - low) / (high - low) * 255
+""",
+            "What lies outside the two limits leaves the range.",
+        ),
+        Wrong(
+            "clipped and not stretched",
+            """
+def stretch(channel):
+    return channel.clip(*np.percentile(channel[channel > 0], [1, 99]))
+""",
+            "You cut off what is outside, and leave the rest where it was.",
+        ),
+    ),
+    otherwise="Look at the smallest and the largest value of what you return.",
+    tries=lambda stretch: [stretch(channel.copy()) for channel in _channels()],
+    tolerance=1.01,
+)
 
 EROSION = Exercise(
     name="erosion-of-a-small-cell",
@@ -188,4 +270,4 @@ def dice(a, b):
     tries=lambda dice: [dice(a, b) for a, b in _masks()],
 )
 
-EXERCISES = (EROSION, SMALLEST, DICE)
+EXERCISES = (STRETCH, EROSION, SMALLEST, DICE)
