@@ -90,6 +90,7 @@ def test_what_only_reads_starts_without_torch():
     light = [n for n in MODULES if room(n) in rooms and n not in ("data.archives", "data.fetch")]
     light += ["space.topology", "space.operations", "space.specs"]
     light += ["space.budget", "space.cost_tables"]
+    light += [f"truth.{n}" for n in ("report", "searches", "regret", "ranking", "reliability")]
     code = "; ".join(f"import twodints_lib.{n.removesuffix('.__init__')}" for n in light)
     code += f"; import sys; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

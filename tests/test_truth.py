@@ -1,7 +1,5 @@
 """The table of truth: kept whole, asked by code, seed and length, refused with a sentence."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +31,12 @@ def test_a_query_is_the_array(truth_table):
     assert truth_table.query(code)["f1"] == pytest.approx(truth_table.truth("f1")[42])
     assert truth_table.query(code)["macs"] == truth_table.costs["macs"][42]
     assert truth_table.query(code, epochs=6)["seconds"] < truth_table.query(code)["seconds"]
+
+
+def test_the_best_network_has_rank_one(truth_table):
+    order = truth_table.truth("f1").argsort()[::-1]
+    ranks = [truth_table.rank(truth_table.codes[i], "f1") for i in order[:5]]
+    assert ranks == [1, 2, 3, 4, 5]
 
 
 def test_operations_of_paths_that_are_off_do_not_count(truth_table):
@@ -74,9 +78,3 @@ def test_a_wrong_name_or_file_is_told(truth_table, tmp_path):
     for name in ("half", "text", "other"):
         with pytest.raises(InputError, match=f"{name}.npz"):
             truth.load(name, tmp_path)
-
-
-def test_a_table_needs_no_torch():
-    code = "import sys; from twodints_lib import truth; truth.load; truth.save; print('torch' in "
-    done = subprocess.run([sys.executable, "-c", code + "sys.modules)"], capture_output=True)
-    assert done.stdout == b"False\n"

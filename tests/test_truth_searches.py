@@ -187,6 +187,11 @@ def test_the_record_of_searches_holds_their_curves(truth_table, tmp_path, monkey
     found = regret.measure(truth_table, QUICK, repeats=20)
     curve = found["searches"]["random search"]["queries"]
     assert found["at"]["queries"] == [*range(1, 51)] and len(curve["median"]) == 50
+    last = found["searches"]["random search"]["rank"]
+    assert 1 <= last["low"] <= last["median"] <= last["high"] <= 99
+    order = np.sort(truth_table.truth("f1_best"))[::-1]
+    behind = found["best"] - order[[int(np.floor(last["low"])) - 1, int(last["high"])]]
+    assert behind[0] <= curve["low"][-1] + 1e-6 and curve["high"][-1] <= behind[1] + 1e-6
     assert np.all(np.array(curve["low"]) <= curve["median"])
     assert np.all(np.array(curve["median"]) <= curve["high"])
     table = regret.rows(found)

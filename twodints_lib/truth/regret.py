@@ -43,7 +43,7 @@ def curves(histories: list[History], at: Iterable[float], over: str = "queries")
 
 
 def spread(regrets: np.ndarray) -> dict[str, list[float]]:
-    """{"low": 10 %, "median", "high": 90 %} over repeats, a number for each column."""
+    """{"low": 10 %, "median", "high": 90 %} over repeats, of each column."""
     return {k: np.percentile(regrets, q, axis=0).round(6).tolist() for k, q in SPREAD.items()}
 
 
@@ -63,6 +63,8 @@ def measure(
         some = replay(table, SEARCHES[name], repeats, budget=budget, score=score)
         found[name] = {over: spread(curves(some, at * (mean if over == "seconds" else 1), over))
                        for over in ("queries", "seconds")}  # fmt: skip
+        last = [table.codes[history.incumbents()[-1]] for history in some]
+        found[name]["rank"] = spread(np.array([table.rank(code, score) for code in last]))
         found[name]["wall_seconds"] = round(time.perf_counter() - start, 1)
     return {
         "table": table.name,
@@ -93,7 +95,13 @@ def bands(record: dict, over: str = "queries") -> dict[str, tuple]:
     return {n: (at, *(found[over][k] for k in SPREAD)) for n, found in record["searches"].items()}
 
 
-HEADER = ("table", "search", *(f"regret after {n} trainings" for n in MARKS), "in the time of 25")
+HEADER = (
+    "table",
+    "search",
+    *(f"regret after {n} trainings" for n in MARKS),
+    "in the time of 25",
+    "rank at last",
+)
 
 
 def rows(record: dict) -> list[tuple]:
@@ -102,13 +110,16 @@ def rows(record: dict) -> list[tuple]:
     def told(found, at, n):
         if n not in at:
             return ""
-        low, middle, high = (found[k][at.index(n)] for k in ("low", "median", "high"))
+        low, middle, high = (found[k][at.index(n)] for k in SPREAD)
         return f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+
+    def ranks(low, median, high):
+        return f"{median:.0f} [{low:.0f}, {high:.0f}]"
 
     at = record["at"]["queries"]  # the marks of seconds are as many mean trainings
     first = (record["table"], "none: a random network", f"{record['untrained']:.3f} on average")
-    return [(*first, *[""] * len(MARKS))] + [
+    return [(*first, *[""] * len(MARKS), "")] + [
         (record["table"], name, *(told(found["queries"], at, n) for n in MARKS),
-         told(found["seconds"], at, 25))
+         told(found["seconds"], at, 25), ranks(**found["rank"]))
         for name, found in record["searches"].items()
     ]  # fmt: skip

@@ -116,6 +116,11 @@ class Table:
         """(networks,): the mean over seeds at full length; InputError for an unknown score."""
         return self.score(score)[:, :, -1].mean(1)
 
+    def rank(self, code: dict, score: str) -> int:
+        """The place of a network when all are ordered by the mean over seeds; 1 is the best."""
+        truth = self.truth(score)
+        return 1 + int((truth > truth[self.place(code)]).sum())
+
     def score(self, name: str) -> np.ndarray:
         """(networks, seeds, epochs) of one score, float64; InputError for an unknown one."""
         if name not in self.scores:
