@@ -30,7 +30,8 @@ def executed(tmp_path_factory):
     texts = ["$$\\frac{1}{n} \\sum_i x_i$$", SOLUTION, f"[glossary](../docs/glossary.md#{'dice'})"]
     notebook.cells[1:1] = [*map(nbformat.v4.new_markdown_cell, texts), slider]
     nbformat.write(notebook, folder / NAMES[1])
-    record = {"notebooks": [{"notebook": NAMES[1][:-6], "seconds": 400.0}]}
+    took = [{"notebook": NAMES[1][:-6], "seconds": 400.0}]
+    record = {"is_result": False, "notebooks": took}
     files.write_json(folder / "course.json", record)
     return folder
 
@@ -78,10 +79,17 @@ def test_what_a_run_lacks_is_the_committed_notebook(executed, tmp_path):
 def test_the_first_page_lists_every_notebook_with_level_and_minutes(executed):
     rows = build.contents(executed, NAMES).splitlines()[2:]
     assert [re.search(r"\(notebooks/(.*?)\)", row)[1] for row in rows] == NAMES
-    assert rows[1].endswith("| introductory | 7 |") and rows[2].endswith("|  |")
+    assert rows[1].endswith("| introductory | 7 |") and rows[2].endswith("| under 1 |")
     assert all(re.search(r"\| (introductory|intermediate|advanced) \|", row) for row in rows)
     recorded = build.contents(ROOT / "notebooks", NAMES).splitlines()[2:]
     assert all(re.search(r"\| (under 1|\d+) \|$", row) for row in recorded)
+
+
+def test_the_first_page_says_what_is_no_result(executed, tmp_path):
+    for notebooks, told in ((executed, 1), (ROOT / "notebooks", 0)):
+        source = tmp_path / str(told)
+        build.gather(notebooks, source)
+        assert (source / "index.md").read_text().count("no result") == told
 
 
 def test_every_page_of_the_docs_is_in_the_book(executed, tmp_path):

@@ -20,6 +20,7 @@ ROOT = HERE.parents[1]
 FIRST = ("glossary", "data", "reproduction", "benchmarks", "environment", "developing")
 LAST = ("CONTRIBUTING.md", "pretrained/README.md")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
+TRIAL = "**These pages show a smoke run: its numbers are no result.**"
 STAMP = ".twodints-book"  # in a folder that holds a book of ours, and may be made anew
 
 
@@ -96,6 +97,8 @@ def gather(notebooks: Path, source: Path) -> None:
         target.write_text(inside(page, pages, source), encoding="utf-8")
     first = (HERE / "index.md").read_text(encoding="utf-8")
     first = first.replace("<!-- contents -->", contents(notebooks, list(ours)))
+    trial = not all(run["is_result"] for run in records(notebooks))
+    first = first.replace("<!-- trial -->", TRIAL if trial else "")
     names = (p.relative_to(ROOT).with_suffix("").as_posix() for p in pages)
     first = first.replace("<!-- pages -->", "\n".join(names))
     (source / "index.md").write_text(first, encoding="utf-8")
@@ -121,15 +124,22 @@ def inside(page: Path, pages: list[Path], source: Path) -> str:
     return LINK.sub(kept, page.read_text(encoding="utf-8"))
 
 
+def records(notebooks: Path) -> list[dict]:
+    """What a run left about itself: of the whole course, or of its parts; the recorded laptop run
+    of the committed notebooks."""
+    paths = [*sorted(notebooks.glob("run-*.json")), *notebooks.glob("course.json")]
+    paths = paths or [ROOT / "records" / "course-laptop-simulated.json"]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
 def contents(notebooks: Path, names: list[str]) -> str:
     """The table of the first page: each notebook with its question, its level and its minutes.
 
-    The minutes are those of the folder's own run, or of the recorded laptop run.
+    The minutes are those of the run that the pages show.
     """
-    record = notebooks / "course.json"
-    if not record.is_file():
-        record = ROOT / "records" / "course-laptop-simulated.json"
-    seconds = {n["notebook"]: n["seconds"] for n in json.loads(record.read_text())["notebooks"]}
+    seconds = {}
+    for run in (*records(ROOT / "notebooks"), *records(notebooks)):
+        seconds |= {n["notebook"]: n["seconds"] for n in run["notebooks"]}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = ["| notebook | level | minutes |", "| --- | --- | --- |"]
     for name in names:
