@@ -9,6 +9,7 @@ import pytest
 from twodints_lib import cli, files, plots
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import compare
+from twodints_lib.runs import records
 from twodints_lib.scoring.statistics import crossed_interval
 from twodints_lib.space import topology
 from twodints_lib.training import search
@@ -59,6 +60,25 @@ def test_scores_are_paired_by_image(tmp_path, slim):
     assert found["images"]["Dice"]["tied"] == 3  # one image has no class to score
     assert found["settings"] == [("seed", 1, 2)]
     assert "no evidence" in compare.text(found)
+
+
+def test_the_two_parts_of_dice_are_told_where_both_runs_keep_them(tmp_path):
+    """The oldest records have Dice and F1 alone; of these the parts are left out, and no more."""
+    parts = [[0.7, 0.3], [0.8, 0.4], [0.9, None]]
+    kept = {f"i{k}": [0.5, 0.5 + k / 10, *some] for k, some in enumerate(parts)}
+    slimmed = records.slim(
+        {"metrics": {"per_image": [
+            {"name": n} | dict(zip(records.SCORES, values, strict=True))
+            for n, values in kept.items()
+        ]}}
+    )  # fmt: skip
+    assert slimmed["metrics"]["images"] == kept
+    new = [record(tmp_path, name, metrics={"images": kept}) for name in "ab"]
+    old = record(tmp_path, "c", slim=True)
+    told = compare.text(compare.compare(*new))
+    assert "Dice of interior: A 0.800" in told and "Dice of boundary: A 0.350" in told
+    assert "Dice of" not in compare.text(compare.compare(new[0], old))
+    assert "over images alone" in told
 
 
 def test_what_differs_is_told_with_its_dotted_name(tmp_path):
