@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 from twodints_lib.errors import InputError
 from twodints_lib.space import budget, cost, networks, topology
 from twodints_lib.space.cost_tables import COSTS, CostTable, cost_table
 from twodints_lib.space.operations import SIX, TWO
+from twodints_lib.space.random_codes import random_within
 from twodints_lib.space.specs import DerivedSpec
 
 THREE = ("skip", "1x1", "3x3")
@@ -152,3 +154,34 @@ def test_a_measured_table_is_taken_too_and_a_wrong_one_is_named():
         table.of(topology.known_shape("unet", 4, 2))
     with pytest.raises(InputError, match="cost='watts'"):
         cost_table("watts", 2, 2, channel_mul=0.25)
+
+
+# ---- random codes of a given cost
+
+
+@pytest.mark.parametrize("centre", [0.55, 0.8])
+def test_random_codes_of_a_cost_are_drawn_evenly(centre):
+    table = cost_table("macs", 2, 2, ("3x3",), channel_mul=0.125, patch=32)
+    low, high = (centre - 0.05) * table.full, (centre + 0.05) * table.full
+    every = [c for c in topology.every_code(2, 2, 0, ("3x3",)) if low <= table.of(c) <= high]
+    assert len({table.of(c) for c in every}) > 3  # dear and cheap ones
+    rng, counts = np.random.default_rng(0), dict.fromkeys((str(c["paths"]) for c in every), 0)
+    for _ in range(20 * len(every)):
+        counts[str(random_within(rng, low, high, table)["paths"])] += 1
+    assert chisquare(list(counts.values())).pvalue > 1e-3
+
+
+def test_random_codes_of_a_small_and_of_a_large_cost_are_found():
+    rng = np.random.default_rng(0)
+    for kind, share in itertools.product(COSTS, (0.12, 0.3, 0.8)):
+        table = cost_table(kind, 6, 4, SIX, channel_mul=0.125)
+        cost_, found = share * table.full, set()
+        for _ in range(3):
+            code = random_within(rng, 0.95 * cost_, 1.05 * cost_, table)
+            assert topology.is_feasible(code)
+            assert abs(table.of(code) / cost_ - 1) <= 0.05
+            found.add(str(code))
+        assert len(found) == 3
+    for low, high in ((0, table.full / 1e4), (1.1 * table.full, 2 * table.full)):
+        with pytest.raises(InputError, match="parameters from .* wider range"):
+            random_within(rng, low, high, table, tries=20)

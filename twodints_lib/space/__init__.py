@@ -2,9 +2,9 @@
 
 Modules to read as a whole: `topology` knows codes (which paths are on, which operation each takes):
 it counts, decodes, samples and writes them; `budget` decodes within a share of the full grid's
-cost, which `cost_tables` knows without building a network; `objective` has what a search adds to
-the segmentation loss; `cost` counts what a network needs; `derive` cuts one network out of a
-supernet.
+cost, which `cost_tables` knows without building a network; `random_codes` draws codes of a given
+cost; `objective` has what a search adds to the segmentation loss; `cost` counts what a network
+needs; `derive` cuts one network out of a supernet.
 
 Descriptions: `UNetSpec`, `SegResNetSpec`, `SupernetSpec` and `DerivedSpec` say which network;
 `spec_of` reads one from a record; `UPSAMPLERS` are the choices of SegResNet.
@@ -21,7 +21,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["topology", "budget", "cost_tables", "objective", "cost", "derive"],
+    submodules=["topology", "budget", "cost_tables", "random_codes", "objective", "cost", "derive"],
     submod_attrs={
         "specs": [
             "UNetSpec",

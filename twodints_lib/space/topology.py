@@ -148,25 +148,42 @@ def sample(log_alpha_a, log_alpha_c, rng, names=operations.TWO) -> dict:
     code has the same chance. `rng` is a numpy Generator.
     """
     logs = log_subset_probabilities(log_alpha_a)
-    members, consumed, produced = subsets(depths_of(log_alpha_a))
-    behind = [np.zeros(2 ** depths_of(log_alpha_a))]  # logarithms
+    rows = draw_paths(logs, log_totals(logs), rng)
+    logits = finite(log_alpha_c)
+    noise = rng.gumbel(size=logits.shape)  # arg max of logits + Gumbel noise: a softmax draw
+    return as_code(rows, (logits + noise).argmax(-1), names)
+
+
+def log_totals(logs) -> list[np.ndarray]:
+    """How much weight lies behind each node pattern before each block, logarithms, last first.
+
+    `logs` (B, 2^P - 1): the logarithm of each subset's weight in each block; a code weighs the
+    product. What belongs to pattern 0, which nothing consumes, has no meaning.
+    """
+    depths = (int(np.log2(np.shape(logs)[1] + 1)) + 2) // 3
+    _, consumed, produced = subsets(depths)
+    behind = [np.zeros(2**depths)]
     for log in logs[::-1]:
         weight, top = log + behind[-1][produced], np.full_like(behind[0], -np.inf)
         np.maximum.at(top, consumed, weight)
         # nothing consumes the empty pattern 0, and its weight is never read
         total = np.bincount(consumed, np.exp(weight - top[consumed]), len(top))
         behind.append(top + np.log(np.maximum(total, 1)))
+    return behind
+
+
+def draw_paths(logs, totals, rng) -> np.ndarray:
+    """Feasible paths (B, P) drawn exactly by their weights, from `log_totals` of the same."""
+    members, consumed, produced = subsets(int(np.log2(len(totals[0]))))
     rows, pattern = [], None
-    for log, ahead in zip(logs, behind[-2::-1], strict=True):
+    for log, ahead in zip(logs, totals[-2::-1], strict=True):
         weight = log + ahead[produced]
         if pattern is not None:
             weight[consumed != pattern] = -np.inf
         subset = rng.choice(len(weight), p=softmax(weight))
         rows.append(members[subset])
         pattern = produced[subset]
-    logits = finite(log_alpha_c)
-    noise = rng.gumbel(size=logits.shape)  # arg max of logits + Gumbel noise: a softmax draw
-    return as_code(rows, (logits + noise).argmax(-1), names)
+    return np.array(rows)
 
 
 def random_code(num_blocks: int, num_depths: int = 4, seed: int = 0, names=operations.TWO) -> dict:
