@@ -2,9 +2,10 @@
 
     L = L_seg + w * (entropy_a + entropy_c + memory + 0.001 * topology),  w rising from 0 to 1
 
-as in MONAI's search scripts. With scaling "monai" the terms are theirs, number for number: their
-means over thousands of entries make the entropies two to four orders of magnitude weaker than the
-task. With "normalised" each is divided by its value at untouched alphas: 1 is undecided, 0 decided.
+as in MONAI's search scripts. With scaling "monai" the terms are theirs, number for number. With
+"normalised" entropies and topology are divided by their value at untouched alphas: 1 is undecided,
+0 decided. In any scaling an entropy has no gradient where alphas are equal: it can finish a
+decision, not start one (notebook 05).
 """
 
 from functools import lru_cache
