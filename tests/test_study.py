@@ -9,7 +9,7 @@ import pytest
 from twodints_lib.data.dataset import Dataset, Item
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.reproduction import matched, results, study, tiny, verdicts
+from twodints_lib.reproduction import results, study, tiny, verdicts
 from twodints_lib.runs import records, settings
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import cost, networks, topology
@@ -58,7 +58,11 @@ def test_the_study_runs_each_job_once_and_its_tables_read_records(
         assert abs(float(row[interior]) + float(row[boundary]) - 2 * float(row[2])) < 0.15, row
     for plan in study.PLANS:
         sizes = found[f"matched-{plan}-1-seed-1"]["macs"]
-        assert abs(sizes["has"] / sizes["wanted"] - 1) <= matched.WITHIN
+        assert abs(sizes["has"] / sizes["wanted"] - 1) <= study.WITHIN
+        for key, job in (("has", f"matched-{plan}-1"), ("wanted", f"searched-{plan}")):
+            code = found[f"{job}-seed-1"]["parameters"]["spec"]["code"]
+            net = networks.derived_network(code, study.SCALE["channel_mul"])
+            assert cost.multiply_accumulates(net, study.SCALE["patch"]) == sizes[key]
     assert "seeds 1" in results.caption(found)
     with pytest.raises(InputError, match="nothing"):
         study.run(str(tiny_folder), ["nothing"])
@@ -70,17 +74,6 @@ def test_a_code_to_match_has_to_be_there(small_study, tiny_folder):
     setup = begin("laptop", str(tiny_folder), 1, **study.SCALE)
     with pytest.raises(InputError, match="searched-paper-seed-1.json: is missing.*make study"):
         study.matched_job(setup, "searched-paper", 1)
-
-
-def test_a_code_is_matched_in_size_however_dense_it_is():
-    rng = np.random.default_rng(0)
-    for shape in ("unet", "full grid", "skip-only"):
-        code = topology.known_shape(shape, 3, 3)
-        wanted = matched.code_macs(code, 0.125, 32)
-        drawn = matched.code_like(code, 0.125, 32, rng)
-        assert topology.is_feasible(drawn)
-        net = networks.derived_network(drawn, 0.125)
-        assert abs(cost.multiply_accumulates(net, 32) / wanted - 1) <= 0.05, shape
 
 
 def test_codes_of_one_size_stand_beside_the_search_that_has_it():

@@ -18,10 +18,12 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import matched, results, tiny
+from twodints_lib.reproduction import results, tiny
 from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
+from twodints_lib.space.cost_tables import cost_table
+from twodints_lib.space.random_codes import random_within
 from twodints_lib.training import diagnose, search
 from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
@@ -61,6 +63,7 @@ CONTROLS = (
     *(f"fixed: {shape}" for shape in topology.SHAPES),
 )
 MATCHED = 3  # random codes as large as what a search found, for each search and seed
+WITHIN = 0.05  # of its multiply-accumulates, to either side
 
 
 @dataclass(frozen=True)
@@ -129,11 +132,14 @@ def matched_job(setup: Setup, search: str, number: int) -> dict:
     if not found.is_file():
         raise InputError(f"{found}: is missing, and its code is to be matched; run `make study`.")
     code = files.read_json(found)["parameters"]["spec"]["code"]
-    size = setup.preset.channel_mul, setup.preset.patch
-    rng = np.random.default_rng([setup.seed, number, *search.encode()])
-    control = matched.code_like(code, *size, rng)
-    sizes = {"wanted": matched.code_macs(code, *size), "has": matched.code_macs(control, *size)}
-    return trained(setup, control) | {"macs": sizes}
+    preset, names = setup.preset, tuple(code["names"])
+    table = cost_table(
+        "macs", preset.num_blocks, preset.num_depths, names,
+        channel_mul=preset.channel_mul, patch=preset.patch,
+    )  # fmt: skip
+    macs, rng = table.of(code), np.random.default_rng([setup.seed, number, *search.encode()])
+    control = random_within(rng, (1 - WITHIN) * macs, (1 + WITHIN) * macs, table)
+    return trained(setup, control) | {"macs": {"wanted": macs, "has": table.of(control)}}
 
 
 def searched_job(setup: Setup, plan: Plan) -> dict:
