@@ -18,7 +18,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import results, tiny
+from twodints_lib.reproduction import planted, results, tiny
 from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
@@ -28,7 +28,7 @@ from twodints_lib.training import diagnose, search
 from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
 
-STUDIES = ("controls", "sampling", "modalities", "tiny", "instances")
+STUDIES = ("controls", "sampling", "modalities", "tiny", "instances", "planted")
 SEEDS = (1, 2, 3)
 SCALE = {
     "patch": 64,
@@ -205,6 +205,8 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
 
     InputError where there is no such study or data set.
     """
+    if study == "planted":
+        return planted_jobs(seeds)
     scales = dict.fromkeys(STUDIES, SCALE) | {"sampling": SAMPLING, "instances": INSTANCES}
     scales |= {"modalities": SCALE | {"derived_epochs": 2 * SCALE["derived_epochs"]}}
     scales |= {"tiny": tiny.SCALE}
@@ -245,6 +247,21 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
         for seed in seeds or (tiny.TABLES if name == "table" else SEEDS)
     ]
     return sorted(found, key=lambda job: job.setup.seed)
+
+
+def planted_jobs(seeds: Sequence[int] = ()) -> list[Job]:
+    """The jobs on tasks with a planted answer, which bring their own data and their own seeds."""
+    plans = {name: (planted.search_job, {"plan": plan}) for name, plan in PLANS.items()}
+    variants = {"random": (planted.random_job, {})} | plans
+    return [
+        Job(
+            results.place("planted", "simulated") / f"{_plain(f'{task} {name}')}-seed-{seed}.json",
+            planted.setup(task, seed), make, given,
+        )
+        for seed in seeds or planted.SEEDS
+        for name, (make, given) in variants.items()
+        for task in planted.BUDGETS
+    ]  # fmt: skip
 
 
 def _plain(name):
