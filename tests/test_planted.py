@@ -84,11 +84,9 @@ def test_a_dot_tells_nothing_without_the_one_it_is_compared_with():
     assert same.mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_codes_are_drawn_within_the_budget():
-    rng = np.random.default_rng(0)
-    codes = [trial.random_within(0.3, rng) for _ in range(5)]
-    assert max(map(trial.memory_share, codes)) <= 0.3 and len({str(c) for c in codes}) > 1
+def test_memory_is_told_as_a_share_of_the_full_grid():
     assert trial.memory_share(topology.known_shape("full grid", 4, 2)) == 1
+    assert trial.memory_share(topology.known_shape("straight", 4, 2)) == pytest.approx(16 / 82)
 
 
 @pytest.fixture

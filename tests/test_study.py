@@ -251,6 +251,8 @@ def test_what_a_study_does_not_use_may_change(monkeypatch, small_study):
 def test_every_committed_record_is_one_that_would_be_made(monkeypatch, name):
     monkeypatch.delenv("TWODINTS_PRESET", raising=False)
     committed = results.load_study(name)
+    if not committed:
+        pytest.skip("not run yet")
     at(monkeypatch, {r["data_hash"] for r in committed.values()}.pop())
     seeds = sorted({r["seed"] for r in committed.values()})
     jobs = study.jobs(name, "simulated", seeds)

@@ -22,8 +22,9 @@ from twodints_lib.inference import predict
 from twodints_lib.lab import planted
 from twodints_lib.runs import environment, settings
 from twodints_lib.runs.setup import Setup
-from twodints_lib.space import budget, networks, receptive, topology
+from twodints_lib.space import budget, networks, receptive
 from twodints_lib.space.cost_tables import CostTable, cost_table
+from twodints_lib.space.random_codes import random_within
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec
 from twodints_lib.training import loop, search
 from twodints_lib.training.recipes import Recipe
@@ -116,15 +117,6 @@ def memory_share(code: dict) -> float:
     return memory().of(code) / memory().full
 
 
-def random_within(share: float, rng) -> dict:
-    """A code drawn uniformly from all feasible ones, again and again until it is in the budget."""
-    zeros = np.zeros_like(memory().edges)
-    while True:
-        code = topology.sample(zeros[..., 0], zeros, rng)
-        if memory_share(code) <= share:
-            return code
-
-
 def train_code(setup: Setup, code: dict) -> dict:
     """Train the network of a code from scratch: its score, its cost, how far it sees."""
     task, preset = setup.dataset.name, setup.preset
@@ -149,9 +141,9 @@ def _fresh(setup, spec):
 
 
 def random_job(setup: Setup) -> dict:
-    """Train RANDOM codes drawn within the task's budget, once each, from scratch."""
-    share, rng = BUDGETS[setup.dataset.name], np.random.default_rng(setup.seed)
-    codes = [random_within(share, rng) for _ in range(RANDOM)]
+    """Train RANDOM codes, drawn uniformly within the task's budget, once each, from scratch."""
+    rng, limit = np.random.default_rng(setup.seed), BUDGETS[setup.dataset.name] * memory().full
+    codes = [random_within(rng, 0, limit, memory()) for _ in range(RANDOM)]
     return _origin(setup) | {"networks": [train_code(setup, code) for code in codes]}
 
 
