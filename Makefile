@@ -43,9 +43,11 @@ bench-gpu: setup  ## the search step on a CUDA GPU against stock MONAI: records/
 bench-instances: setup  ## the metric, tiles and a prediction, timed: records/bench-instances.json
 	@$(BIN)/python benchmarks/instances.py
 
-bench-peers: setup .venv-peers/ready  ## ours, StarDist, Cellpose, Otsu: SECONDS each (default 1200)
+bench-peers: setup .venv-peers/ready  ## ours beside Cellpose, StarDist, InstanSeg: SECONDS=2400 of CPU each
 	@$(BIN)/python benchmarks/peers.py --data "$(if $(filter file,$(origin DATA)),micro4,$(DATA))" \
-		--seconds $(or $(SECONDS),1200) --threads $(or $(THREADS),2)
+		--cpu-seconds $(or $(SECONDS),2400) --threads $(or $(THREADS),2) \
+		--seeds $(or $(SEEDS),1 2 3) $(if $(METHODS),--methods $(METHODS)) \
+		$(if $(CODE),--code "$(CODE)")
 
 bench-loader: setup  ## patches a second of the loader: records/bench-loader.json
 	@$(BIN)/twodints data make neurips-shaped && $(BIN)/python benchmarks/loader.py
@@ -73,7 +75,8 @@ check-sweep: setup .venv-sweep/ready  ## kill a sweep, start it again: records/c
 	.venv-peers/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") \
 		"$$(grep '^torch==' constraints.txt)" && \
 	.venv-peers/bin/pip install --quiet -r benchmarks/peers.txt && \
-	.venv-peers/bin/pip install --quiet --no-deps cellpose==3.1.1.2 && touch .venv-peers/ready
+	.venv-peers/bin/pip install --quiet --no-deps cellpose==3.1.1.2 instanseg-torch==0.1.2 && \
+	touch .venv-peers/ready
 
 lint: setup  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

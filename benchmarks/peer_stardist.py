@@ -1,44 +1,18 @@
-"""StarDist from scratch for a fixed wall time, with its example's settings. Runs in .venv-peers.
+"""StarDist from scratch for some CPU seconds, with its example's settings. Runs in .venv-peers.
 
-peer_stardist.py DATA OUT SECONDS SEED
+peer_stardist.py JOB.json
 """
-
-import json
-import os
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tifffile
 from csbdeep.utils import normalize
+from peer_common import Clock, choose, finish, load, read_job
 from stardist import fill_label_holes
-from stardist.matching import matching_dataset
 from stardist.models import Config2D, StarDist2D
 
-data, out, seconds, seed = (
-    Path(sys.argv[1]),
-    Path(sys.argv[2]),
-    float(sys.argv[3]),
-    int(sys.argv[4]),
-)
-threads = int(os.environ.get("OMP_NUM_THREADS", 1))
-tf.config.threading.set_intra_op_parallelism_threads(threads)
-tf.config.threading.set_inter_op_parallelism_threads(1)
-tf.keras.utils.set_random_seed(seed)
-np.random.seed(seed)
-
-
-def load(split):
-    names = sorted((data / split).glob("*.npz"))
-    loaded = [np.load(p) for p in names]
-    x = [normalize(f["image"], 1, 99.8, axis=(0, 1)) for f in loaded]
-    return (
-        [p.stem for p in names],
-        x,
-        [fill_label_holes(f["labels"].astype(np.int32)) for f in loaded],
-    )
+# What its optimize_thresholds tries, in the order of its defaults.
+GRID = {"prob_thresh": (0.5, 0.3, 0.4, 0.6, 0.7), "nms_thresh": (0.4, 0.3, 0.5)}
+SIDE, STEPS, LEAST = 256, 100, min(GRID["prob_thresh"])
 
 
 def augment(x, y):
@@ -51,33 +25,76 @@ def augment(x, y):
 
 
 class Stop(tf.keras.callbacks.Callback):
-    """Ends the training when the time is over."""
+    """Ends the training when its time is over; the clock stands still while it is validated."""
+
+    def __init__(self, clock: Clock):
+        super().__init__()
+        self.clock = clock
 
     def on_train_batch_end(self, batch, logs=None):
-        if time.perf_counter() - start > 0.97 * seconds:
+        """Stop after this step."""
+        if self.clock.share() >= 1:
             self.model.stop_training = True
 
+    def on_test_begin(self, logs=None):
+        """A validation begins."""
+        self.away = self.clock.stopped()
+        self.away.__enter__()
 
-_, x, y = load("train")
-names, vx, vy = load("val")
-config = Config2D(
-    n_rays=32, grid=(2, 2), n_channel_in=3, train_epochs=100_000, train_steps_per_epoch=100,
-    train_patch_size=(256, 256), train_batch_size=4, train_tensorboard=False,
-    train_reduce_lr={"factor": 0.5, "patience": 6, "min_delta": 0},
-)  # fmt: skip
-model = StarDist2D(config, name="stardist", basedir=str(out))
-start = time.perf_counter()
-model.prepare_for_training()
-model.callbacks.append(Stop())
-first = ([a[:256, :256] for a in vx], [b[:256, :256] for b in vy])  # for its own validation loss
-model.train(x, y, validation_data=first, augmenter=augment)  # ends with its best weights
-spent = time.perf_counter() - start
-model.load_weights()
-model.optimize_thresholds(vx, vy)  # on the validation images, as its example does
-found = [model.predict_instances(image)[0] for image in vx]
-for name, labels in zip(names, found, strict=True):
-    tifffile.imwrite(out / f"{name}.tif", labels.astype(np.int32), compression="zlib")
-own = matching_dataset(vy, found, thresh=0.5, by_image=True, show_progress=False)
-facts = {"parameters": int(model.keras_model.count_params()), "own_metric_mean_f1": float(own.f1)}
-steps = len(model.keras_model.history.epoch) * 100
-(out / "facts.json").write_text(json.dumps(facts | {"seconds": spent, "steps": steps}))
+    def on_test_end(self, logs=None):
+        """A validation ends."""
+        self.away.__exit__(None, None, None)
+
+
+def image_of(picture) -> np.ndarray:
+    """(H, W, 3) float32, each channel by its own percentiles."""
+    return normalize(picture.image, 1, 99.8, axis=(0, 1))
+
+
+def main():
+    """Train, keep the weights with its best validation loss, choose thresholds, predict."""
+    job = read_job()
+    tf.config.threading.set_intra_op_parallelism_threads(job.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.keras.utils.set_random_seed(job.seed)
+    held = load(job.data, "choose")
+    crops = (
+        [image_of(p)[:SIDE, :SIDE] for p in held],
+        [fill_label_holes(p.labels)[:SIDE, :SIDE] for p in held],
+    )
+    clock = Clock(job.cpu_seconds)
+    fit = load(job.data, "fit")
+    x, y = [image_of(p) for p in fit], [fill_label_holes(p.labels) for p in fit]
+    config = Config2D(
+        n_rays=32, grid=(job.settings["grid"],) * 2, n_channel_in=3, train_epochs=100_000,
+        train_steps_per_epoch=STEPS, train_patch_size=(SIDE, SIDE), train_batch_size=4,
+        train_tensorboard=False, train_reduce_lr={"factor": 0.5, "patience": 6, "min_delta": 0},
+    )  # fmt: skip
+    model = StarDist2D(config, name="stardist", basedir=str(job.out))
+    model.prepare_for_training()
+    model.callbacks.append(Stop(clock))
+    model.train(x, y, validation_data=crops, augmenter=augment)  # ends with its best weights
+    spent = clock.seconds()
+    maps = {}
+
+    def decoder(pictures, split):
+        """A decode for `choose`: the network runs once an image."""
+
+        def decode(i, setting):
+            if (split, i) not in maps:
+                maps[split, i] = model.predict_sparse(image_of(pictures[i]), prob_thresh=LEAST)
+            prob, *rest = maps[split, i]
+            prob, dist, points = (a[prob > setting["prob_thresh"]] for a in (prob, *rest))
+            shape = pictures[i].labels.shape
+            return model._instances_from_prediction(shape, prob, dist, points=points, **setting)[0]
+
+        return decode
+
+    chosen = choose(held, GRID, decoder(held, "choose"))
+    size = {"parameters": int(model.keras_model.count_params())}
+    size |= {"epochs": len(model.keras_model.history.epoch)}
+    finish(job, spent, chosen, decoder(load(job.data, "val"), "val"), **size)
+
+
+if __name__ == "__main__":
+    main()

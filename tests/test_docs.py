@@ -9,7 +9,7 @@ from test_layers import ROOMS
 
 from twodints_lib import cli, files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims, tables
+from twodints_lib.reproduction import claims, peers, tables
 from twodints_lib.runs import report
 from twodints_lib.truth import report as truth
 
@@ -145,6 +145,10 @@ def test_the_benchmarks_are_the_records(name):
     header, rows = report.BENCH_TABLES[name]
     record = files.read_json(ROOT / "records" / f"bench-{name}.json")
     assert between("docs/benchmarks.md", name) == report.markdown(header, rows(record))
+
+
+def test_the_table_of_peers_is_the_records():
+    assert between("docs/benchmarks.md", "peers") == report.markdown(peers.HEADER, peers.rows())
 
 
 @pytest.mark.parametrize("name", truth.TABLES)

@@ -7,7 +7,7 @@ a tree in the layout of the challenge's archives, to run all this on without the
 Modules that read records and need no network: `results` tells what those of rows and studies say,
 `verdicts` what their intervals allow to say of searches and controls, by Dice and by F1,
 `tables` prints Tables 3 to 5 with ours beside, `claims` settles the ledger of the paper's claims,
-`compare` lays two runs beside each other.
+`peers` lays other methods beside ours, pooled over seeds, `compare` two runs.
 
 Names: `run_row` trains a row or finds its record, `row_setup` is the setup that it has;
 `load_rows` reads the records of a scale and `load_study` those of a study; `row_difference` is the
@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "verdicts",
         "tables",
         "claims",
+        "peers",
         "compare",
     ],
     submod_attrs={

@@ -8,7 +8,7 @@ import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims
+from twodints_lib.reproduction import claims, peers
 from twodints_lib.reproduction.results import class_dice, load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
@@ -158,6 +158,7 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         return report.markdown(header, make(files.read_json(records.HOME / f"bench-{name}.json")))
     header, make = {
         "claims": (claims.HEADER, lambda: claims.table(claims.settled())),
+        "peers": (peers.HEADER, peers.rows),
         "pretrained": (pretrained.HEADER, pretrained.rows),
         "presets": (report.PRESET_HEADER, lambda: report.preset_rows(report.course_records())),
     }[name]

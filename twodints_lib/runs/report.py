@@ -126,21 +126,6 @@ def bench_rows(record: dict) -> list[tuple]:
     ]
 
 
-PEER_HEADER = ("method", "trained", "F1 over modalities", "mean F1", "ours minus this, 95 %")
-
-
-def peer_rows(record: dict) -> list[tuple]:
-    """README's table of peers, from records/bench-peers.json: best first."""
-    rows = []
-    for name, p in record["peers"].items():
-        gain = p.get("ours_minus_this")
-        words = "" if gain is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*gain)
-        minutes = f"{p['seconds'] / 60:.1f} min" if p["seconds"] else "not at all"
-        scores = (f"{p['modality_mean_f1']:.3f}", f"{p['mean_f1']:.3f}")
-        rows.append((name, minutes, *scores, words))
-    return sorted(rows, key=lambda row: row[2], reverse=True)
-
-
 METRIC_HEADER = ("metric", "1024 px, 500 cells", "2048 px, 3,000 cells", "8192 px, 40,000 cells")
 
 
@@ -174,7 +159,6 @@ BENCH_TABLES = {
     "search": (BENCH_HEADER, bench_rows),
     "instances": (METRIC_HEADER, metric_rows),
     "loader": (LOADER_HEADER, loader_rows),
-    "peers": (PEER_HEADER, peer_rows),
 }
 
 
