@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cli, exercises, scoring
+from twodints_lib import cli, exercises, lab, runs, scoring
+from twodints_lib.data import labels
 from twodints_lib.errors import InputError
 from twodints_lib.exercises import cells
 from twodints_lib.exercises.exercise import CORRECT, KINDS, UNTOUCHED, WRONG, result, same
@@ -103,9 +104,10 @@ def test_no_sentence_contains_the_solution(name):
     lines = [x.split("#")[0].strip().removeprefix("return ") for x in e.solution.splitlines()]
     given = [x.partition("= ")[2] or x for x in lines if not x.startswith(("def ", "import "))]
     given = [x for x in given if len(x) > 3]
+    assert not [x for x in given if x in e.question]
     if isinstance(value, str | int | float):
         given += [f"{value:.2f}", f"{value:.3g}"] if isinstance(value, float) else [str(value)]
-    for said in [e.question, e.otherwise, *(w.sentence for w in e.wrong)]:
+    for said in [e.otherwise, *(w.sentence for w in e.wrong)]:
         assert not [x for x in given if re.search(rf"(?<!\w){re.escape(x)}(?!\w)", said)], said
 
 
@@ -156,6 +158,45 @@ def test_f1_and_the_smallest_cell_are_the_librarys():
         iou = np.array([[(a & b).sum() / (a | b).sum() for a, b in row] for row in pairs])
         told = scoring.score(truth, found, scoring.Rules((threshold,), frame=0))["f1"]
         assert np.isclose(own["f1_score"](iou, threshold), told)
+
+
+def test_cells_are_measured_as_the_library_does():
+    own = {"np": np}
+    for name in ("diameters-of-cells", "cells-that-touch", "weights-of-a-convolution"):
+        exec(ALL[name].solution, own)
+    for seed in range(3):
+        _, image = lab.simulate("fluorescence", seed)
+        assert np.allclose(own["sizes_of"](image), labels.diameters(image))
+        touching = np.unique(image[image > 0])[labels.touching(image)]
+        assert own["in_contact"](image) == set(touching)
+    layer = torch.nn.Conv2d(3, 16, 3)
+    assert own["weights"](3, 16, 3, True) == sum(p.numel() for p in layer.parameters())
+
+
+def test_the_names_of_errors_are_the_librarys():
+    truth, found = np.zeros((2, 60, 60), int)
+    for number, (y, x) in enumerate([(5, 5), (5, 25), (5, 35), (25, 5), (25, 25)], 1):
+        truth[y : y + 10, x : x + 10] = number
+    found[5:9, 5:15] = 1  # 40 pixels of the first
+    found[4:15, 25:46] = 2  # two cells and a little more
+    for piece in range(3):
+        found[25 + 3 * piece : 28 + 3 * piece, 5:15] = 3 + piece
+    found[31:41, 25:35] = 6  # 40 of 100 pixels inside
+    seen = scoring.overlaps(truth, found)
+    ids, _, names = scoring.name_errors(seen, scoring.pair(seen))
+    told = dict(zip(ids, names, strict=False))
+    answer = {"np": np}
+    exec(ALL["name-the-error"].solution, answer)
+    assert [told[i] for i in (1, 2, 4, 5)] == answer["answer"] and told[3] == "merged"
+
+
+def test_a_predicted_fact_is_a_fact():
+    dints = sum(row.name.startswith("dints") for row in runs.ROWS)
+    assert result(ALL["who-leads-by-luck"], "answer = " + f"{dints} / {len(runs.ROWS)}") == 5 / 9
+    (cell,) = (c for c in BOOKS["the_data"].cells if "threshold_scores(dials)" in c.source)
+    lines = re.findall(r"touching [\d.]+: Dice ([\d.]+), F1 ([\d.]+)", cell.outputs[0].text)
+    (dice, f1), *_, (dice_then, f1_then) = [tuple(map(float, line)) for line in lines]
+    assert abs(dice_then - dice) < 0.03 and f1_then < f1 - 0.2
 
 
 def test_a_stub_half_filled_is_not_attempted():
@@ -244,4 +285,4 @@ def test_the_command_lists_exercises_by_notebook(capsys):
     said = capsys.readouterr().out
     for name, own in BANK.items():
         for e in own:
-            assert re.search(rf"{name} +{e.name} +{e.kind} +{len(e.wrong)}\n", said)
+            assert re.search(rf"\d\d_{name} +{e.name} +{e.kind} +{len(e.wrong)}\n", said)

@@ -123,9 +123,7 @@ def write(folder: Path = NOTEBOOKS) -> list[Path]:
 
 
 def rows() -> list[tuple]:
-    """Notebook, exercise, kind and number of wrong answers refused, for each exercise."""
-    return [
-        (name, e.name, e.kind, len(e.wrong))
-        for name, exercises in every().items()
-        for e in exercises
-    ]
+    """Notebook, exercise, kind and number of wrong answers refused, in the course's order."""
+    order = {p.stem.partition("_")[2]: p.stem for p in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
+    books = sorted(((order.get(n, n), own) for n, own in every().items()), key=lambda book: book[0])
+    return [(book, e.name, e.kind, len(e.wrong)) for book, exercises in books for e in exercises]

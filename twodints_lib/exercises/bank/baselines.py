@@ -1,4 +1,4 @@
-"""Exercises of the notebook on baselines: a split that does not leak."""
+"""Exercises of the notebook on baselines: weights, steps, and a split that does not leak."""
 
 import numpy as np
 
@@ -101,4 +101,113 @@ def validates(source):
     tries=_split,
 )
 
-EXERCISES = (LEAK,)
+WEIGHTS = Exercise(
+    name="weights-of-a-convolution",
+    kind="implement",
+    section="Which networks are these?",
+    title="how many weights has a convolution?",
+    question="""
+The counts above are sums over layers. Write `weights(inputs, outputs, kernel, bias)`: the number of
+weights of a convolution in two dimensions from `inputs` to `outputs` channels, whose kernel has
+`kernel` pixels a side; `bias` says whether each output channel also adds a number of its own.
+""",
+    answer="weights",
+    stub="def weights(inputs, outputs, kernel, bias):\n    return ...",
+    hint="""
+Each output channel looks at every input channel through a little image of its own.
+""",
+    solution="""
+def weights(inputs, outputs, kernel, bias):
+    return outputs * (inputs * kernel**2 + bool(bias))
+""",
+    also=(
+        """
+def weights(inputs, outputs, kernel, bias):
+    from torch import nn
+
+    layer = nn.Conv2d(inputs, outputs, kernel, bias=bias)
+    return sum(p.numel() for p in layer.parameters())
+""",
+    ),
+    wrong=(
+        Wrong(
+            "no bias",
+            """
+def weights(inputs, outputs, kernel, bias):
+    return inputs * outputs * kernel**2
+""",
+            "Right without a bias. What comes on top with one?",
+        ),
+        Wrong(
+            "one bias for all",
+            """
+def weights(inputs, outputs, kernel, bias):
+    return inputs * outputs * kernel**2 + bool(bias)
+""",
+            "You add one number for the whole layer. Read whose number it is.",
+        ),
+        Wrong(
+            "one kernel an output",
+            """
+def weights(inputs, outputs, kernel, bias):
+    return outputs * (kernel**2 + bool(bias))
+""",
+            "You give each output channel one kernel, as if it looked at a single input channel.",
+        ),
+        Wrong(
+            "a line for a square",
+            """
+def weights(inputs, outputs, kernel, bias):
+    return outputs * (inputs * kernel + bool(bias))
+""",
+            "Your kernels are lines. In two dimensions they are squares.",
+        ),
+    ),
+    otherwise="Count by hand for two input channels, three output channels and a 1x1 kernel.",
+    tries=lambda weights: [
+        weights(*case) for case in ((3, 16, 3, True), (8, 4, 1, False), (5, 5, 7, True))
+    ],
+)
+
+STEPS = Exercise(
+    name="steps-of-a-training",
+    kind="predict",
+    section="How do they learn?",
+    title="how often are the weights moved?",
+    question="""
+120 training images give one patch each an epoch, a step takes 4 patches, and there are 20 epochs.
+Predict how many steps the optimiser makes.
+""",
+    answer="answer",
+    stub="answer = ...",
+    hint="""
+How many steps does it take to see every image once?
+""",
+    solution="answer = 120 // 4 * 20",
+    also=("answer = sum(1 for epoch in range(20) for first in range(0, 120, 4))", "answer = 600"),
+    wrong=(
+        Wrong(
+            "patches for steps",
+            "answer = 120 * 20",
+            "So many patches are seen. A step takes several of them at once.",
+        ),
+        Wrong(
+            "one epoch",
+            "answer = 120 // 4",
+            "So many steps has one epoch.",
+        ),
+        Wrong(
+            "batches for patches",
+            "answer = 4 * 20",
+            "You multiplied the size of a batch by the epochs. Where are the images?",
+        ),
+        Wrong(
+            "epochs",
+            "answer = 20",
+            "An epoch is a pass over all images, in many steps.",
+        ),
+    ),
+    otherwise="Work out the steps of one epoch first.",
+)
+
+EXERCISES = (WEIGHTS, LEAK, STEPS)

@@ -240,4 +240,58 @@ def paint(truth):
     tries=_fooled,
 )
 
-EXERCISES = (MATCHING, MERGED, FOOL)
+NAMES = Exercise(
+    name="name-the-error",
+    kind="predict",
+    section="What went wrong with each missed cell?",
+    title="what is its name?",
+    question="""
+Four true cells of 100 pixels were not matched. What lies on each:
+
+* **first:** one piece of 40 pixels, wholly inside the cell;
+* **second:** one piece of 230 pixels, which covers this cell and its neighbour;
+* **third:** three pieces of 30 pixels, all inside the cell;
+* **fourth:** one piece of 100 pixels, 40 of which are inside the cell.
+
+Name the errors in this order, with the words of the text above.
+""",
+    answer="answer",
+    stub="answer = [..., ..., ..., ...]",
+    hint="""
+Ask how many pieces lie mostly in the cell, and how many cells a piece holds.
+""",
+    solution='answer = ["eroded", "merged", "split", "displaced"]',
+    also=('answer = ("Eroded", "Merged", "Split", "Displaced")',),
+    wrong=(
+        Wrong(
+            "within for beside",
+            'answer = ["displaced", "merged", "split", "eroded"]',
+            "Two of the names have changed places: which piece lies within its cell, and which "
+            "partly beside it?",
+        ),
+        Wrong(
+            "one piece splits",
+            'answer = ["split", "merged", "split", "displaced"]',
+            "The first has a single piece on it. What is cut in two leaves more than that.",
+        ),
+        Wrong(
+            "not matched for not found",
+            'answer = ["not found", "merged", "split", "not found"]',
+            "Not matched is not the same as not found: something lies on each of these cells.",
+        ),
+        Wrong(
+            "names of pieces",
+            'answer = ["eroded", "merged", "split", "spurious"]',
+            "The last word is for pieces that meet no cell at all; this one meets a cell.",
+        ),
+        Wrong(
+            "one of many for many of one",
+            'answer = ["eroded", "split", "merged", "displaced"]',
+            "In the second, are two cells in one piece, or is one cell in two pieces?",
+        ),
+    ),
+    otherwise="Give four of the six words, in the order of the list.",
+    tries=list,
+)
+
+EXERCISES = (MATCHING, MERGED, FOOL, NAMES)
