@@ -11,6 +11,7 @@ from twodints_lib.exercises import cells
 
 NAME = "targets_and_back"
 OWN = {e.name: e for e in exercises.every()[NAME]}
+THREE = ("erosion-of-a-small-cell", "smallest-cell", "dice-by-hand")
 SOLVED = {name: cells.code_of(e, e.solution) for name, e in OWN.items()}
 STUBS = {name: cells.code_of(e, e.stub) for name, e in OWN.items()}
 
@@ -47,7 +48,7 @@ def test_a_class_is_graded_whatever_it_hands_in(tmp_path, monkeypatch, capsys):
     wrong = cells.code_of(OWN["dice-by-hand"], OWN["dice-by-hand"].wrong[0].source)
     broken = "raise ValueError('lost')\n" + STUBS["smallest-cell"]
     curious = "import os\nassert 'SECRET' not in os.environ\n" + STUBS["erosion-of-a-small-cell"]
-    mixed = dict(zip(OWN, (curious, broken, wrong), strict=True))
+    mixed = dict(zip(THREE, (curious, broken, wrong), strict=True))
     hand_in(folder / "bob.ipynb", mixed)
     ends = "import os\nos._exit(1)"
     hand_in(folder / "cyd.ipynb", SOLVED | {"smallest-cell": ends})
@@ -63,11 +64,11 @@ def test_a_class_is_graded_whatever_it_hands_in(tmp_path, monkeypatch, capsys):
     assert {r["outcome"] for r in of(rows, "ada").values()} == {"correct"}
     assert {r["notebook"] for r in of(rows, "ada").values()} == {"my copy"}
     bob = of(rows, "bob")
-    assert [bob[n]["outcome"] for n in OWN] == ["not attempted", "not reached", "wrong"]
+    assert [bob[n]["outcome"] for n in THREE] == ["not attempted", "not reached", "wrong"]
     assert "ValueError" in bob["smallest-cell"]["sentence"]
     assert bob["dice-by-hand"]["sentence"] == OWN["dice-by-hand"].wrong[0].sentence
     cyd = of(rows, "cyd")
-    assert [cyd[n]["outcome"] for n in OWN] == ["correct", "not reached", "not reached"]
+    assert [cyd[n]["outcome"] for n in THREE] == ["correct", "not reached", "not reached"]
     assert "died" in cyd["dice-by-hand"]["sentence"]
     for student, word in (("dan", "no notebook"), ("eve", "no exercise")):
         (row,) = of(rows, student).values()
