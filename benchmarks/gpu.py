@@ -6,6 +6,7 @@ written beside its time. Writes records/bench-gpu.json; without a GPU there is n
 """
 
 import sys
+import time
 
 import monai_weights
 import torch
@@ -16,6 +17,7 @@ from twodints_lib import files
 from twodints_lib.runs import environment
 from twodints_lib.space import networks
 
+SECONDS = 240  # of first steps: compiling takes minutes, and ways that come later are left out
 SIZE = {"channel_mul": 1.0, "num_blocks": 8, "num_depths": 4}
 # name: precision, channels-last, how it is compiled (graphs: CUDA graphs of compiled code)
 WAYS = {
@@ -69,9 +71,12 @@ def waits(step) -> bool:
 
 def measure(where: str, size: dict, patch: int, batch: int, ways: dict, repeats: int) -> dict:
     """Median seconds of a step by each way and, on a GPU, its memory and whether it waits."""
-    steps, found = {}, {}
+    steps, found, begun = {}, {}, time.perf_counter()
     start = monai(**size).state_dict()
     for name, way in ways.items():
+        if time.perf_counter() - begun > SECONDS:
+            print(f"{name}: left out, {SECONDS} seconds are over", flush=True)
+            continue
         net = monai(**size) if name.startswith("monai") else networks.supernet(**size)
         if isinstance(net, networks.Supernet):
             monai_weights.from_monai(net, start)

@@ -1,0 +1,124 @@
+"""Make a table of truth: `make table-of-truth`, over as many sittings as needed.
+
+Every seed's networks are trained in portions, side by side (population.py); a portion that is
+done lies among the runs and is not trained again.
+"""
+
+import copy
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from twodints_lib import files
+from twodints_lib.inference.predict import device
+from twodints_lib.messages import log
+from twodints_lib.runs import environment, store
+from twodints_lib.space import cost, networks
+from twodints_lib.space.specs import DerivedSpec
+from twodints_lib.targets.heads import HEADS
+from twodints_lib.training.patches import Patches, load_samples
+from twodints_lib.truth import table
+from twodints_lib.truth.population import Population
+from twodints_lib.truth.protocol import Protocol, dataset, resized
+from twodints_lib.truth.scenes import MAPS, Windows, marks, windows
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+def draw(samples, protocol: Protocol, seed: int) -> list[Batch]:
+    """The batches that all networks of a seed see: images and maps, half precision."""
+    vectors = HEADS[protocol.head].vectors
+    patches, found, epoch = Patches(samples, protocol.patch, seed, vectors=vectors), [], 0
+    while len(found) < protocol.drawn:
+        epoch += 1
+        patches.epoch = epoch
+        order = np.random.default_rng([seed, epoch]).permutation(len(patches))
+        for start in range(0, len(order) - protocol.batch + 1, protocol.batch):
+            drawn = [patches[int(i)] for i in order[start : start + protocol.batch]]
+            found.append(tuple(torch.stack(x).half() for x in zip(*drawn, strict=True)))
+    return found[: protocol.drawn]
+
+
+def learn(population: Population, batches: list[Batch], protocol: Protocol):
+    """Train side by side; yields (steps, the population of averaged weights) at every length."""
+    where, loss_of = population.on.device, HEADS[protocol.head].loss
+    average = copy.deepcopy(population).requires_grad_(False)
+    own, kept = list(population.parameters()), list(average.parameters())
+    optimiser = torch.optim.AdamW(own, protocol.learning_rate, fused=True)
+    count, total = len(population.specs), max(protocol.steps)
+    batches = [tuple(x.to(where) for x in batch) for batch in batches]
+    for step in range(1, total + 1):
+        for group in optimiser.param_groups:
+            group["lr"] = protocol.learning_rate * factor(step, total, protocol.cosine)
+        image, maps = (x.float() for x in batches[(step - 1) % len(batches)])
+        logits = population(image)
+        # The loss is a mean over images: times the networks it is the sum of each network's own.
+        loss = count * loss_of(logits.flatten(0, 1), maps.repeat(count, 1, 1, 1))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        decay = min(protocol.averaging, (1 + step) / (10 + step))
+        torch._foreach_lerp_(kept, own, 1 - decay)
+        if step in protocol.steps:
+            yield step, average
+
+
+def factor(step: int, total: int, cosine: bool) -> float:
+    """What the rate is multiplied by: a warm-up of 20 steps, then constant or a cosine to zero."""
+    fall = 0.5 * (1 + np.cos(np.pi * (step - 1) / total)) if cosine else 1.0
+    return float(min(1, step / 20) * fall)
+
+
+@torch.no_grad()
+def draw_maps(population: Population, seen: Windows, path: Path, at_once: int = 8) -> Path:
+    """Write the maps (N, V, 5, S, S) float16 that all networks draw of the windows to a file."""
+    image = torch.from_numpy(seen.image)
+    size = (len(population.specs), len(image), MAPS, *image.shape[2:])
+    kept = np.lib.format.open_memmap(path, "w+", np.float16, size)
+    activate = HEADS[population.specs[0].head].activate
+    for start in range(0, len(image), at_once):
+        some = image[start : start + at_once].to(population.on.device)
+        logits = population(some)
+        drawn = activate(logits.flatten(0, 1)).unflatten(0, logits.shape[:2])[:, :, :MAPS]
+        kept[:, start : start + at_once] = drawn.half().cpu().numpy()
+    return path
+
+
+_SEEN = []  # of a scoring process: the windows
+
+
+def _begin(seen):
+    torch.set_num_threads(1)
+    _SEEN.append(seen)
+
+
+def _marks(path, number):
+    return marks(np.load(path, mmap_mode="r")[number].astype(np.float32), _SEEN[0])
+
+
+def scorers(seen: Windows, processes: int) -> ProcessPoolExecutor:
+    """Processes that score what networks drew while others are trained."""
+    return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (seen,))
+
+
+def portion(codes, protocol, seed, batches, seen, pool) -> dict:
+    """Train and score some networks of a seed: {"scores": one row a length, "seconds"}."""
+    specs = [DerivedSpec(protocol.channel_mul, code, head=protocol.head) for code in codes]
+    population = Population(specs, seed).to(device())
+    found, seconds, start = [], [], time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for steps, average in learn(population, batches, protocol):
+            if population.on.is_cuda:
+                torch.cuda.synchronize()
+            seconds.append((time.perf_counter() - start) / len(codes))
+            path = draw_maps(average, seen, Path(folder) / f"{steps}.npy")
+            found.append([pool.submit(_marks, path, i) for i in range(len(codes))])
+            start += time.perf_counter() - start - seconds[-1] * len(codes)
+        scores = [[job.result() for job in row] for row in found]
+    return {"scores": scores, "seconds": seconds}
