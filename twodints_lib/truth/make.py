@@ -7,6 +7,7 @@ done lies among the runs and is not trained again.
 import copy
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 
 from twodints_lib import files
+from twodints_lib.data.dataset import Dataset
+from twodints_lib.errors import InputError
 from twodints_lib.inference.predict import device
 from twodints_lib.messages import log
 from twodints_lib.runs import environment, store
@@ -25,7 +28,7 @@ from twodints_lib.targets.heads import HEADS
 from twodints_lib.training.patches import Patches, load_samples
 from twodints_lib.truth import table
 from twodints_lib.truth.population import Population
-from twodints_lib.truth.protocol import Protocol, dataset, resized
+from twodints_lib.truth.protocol import Protocol, dataset, pilot, protocol_of, resized
 from twodints_lib.truth.scenes import MAPS, Windows, marks, windows
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -45,7 +48,9 @@ def draw(samples, protocol: Protocol, seed: int) -> list[Batch]:
     return found[: protocol.drawn]
 
 
-def learn(population: Population, batches: list[Batch], protocol: Protocol):
+def learn(
+    population: Population, batches: list[Batch], protocol: Protocol
+) -> Iterator[tuple[int, Population]]:
     """Train side by side; yields (steps, the population of averaged weights) at every length."""
     where, loss_of = population.on.device, HEADS[protocol.head].loss
     average = copy.deepcopy(population).requires_grad_(False)
@@ -107,8 +112,8 @@ def scorers(seen: Windows, processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (seen,))
 
 
-def portion(codes, protocol, seed, batches, seen, pool) -> dict:
-    """Train and score some networks of a seed: {"scores": one row a length, "seconds"}."""
+def portion(codes, protocol: Protocol, seed: int, batches, seen, pool) -> list[dict]:
+    """Train and score some networks of a seed: of each {"scores": a row a length, "seconds"}."""
     specs = [DerivedSpec(protocol.channel_mul, code, head=protocol.head) for code in codes]
     population = Population(specs, seed).to(device())
     found, seconds, start = [], [], time.perf_counter()
@@ -119,6 +124,86 @@ def portion(codes, protocol, seed, batches, seen, pool) -> dict:
             seconds.append((time.perf_counter() - start) / len(codes))
             path = draw_maps(average, seen, Path(folder) / f"{steps}.npy")
             found.append([pool.submit(_marks, path, i) for i in range(len(codes))])
-            start += time.perf_counter() - start - seconds[-1] * len(codes)
+            start = time.perf_counter() - seconds[-1] * len(codes)  # scoring is no training
         scores = [[job.result() for job in row] for row in found]
-    return {"scores": scores, "seconds": seconds}
+    return [{"scores": list(own), "seconds": seconds} for own in zip(*scores, strict=True)]
+
+
+def place(name: str, protocol: Protocol, data: Dataset, seed: int) -> Path:
+    """The folder of a seed's networks: one file each, by its number in the table."""
+    told = {k: v for k, v in asdict(protocol).items() if k not in ("networks", "seeds")}
+    inputs = {"protocol": told, "data": data.hash, "seed": seed}
+    return store.folder(f"truth-{name}", inputs, "truth.make")
+
+
+def train(name: str, seeds: Sequence[int] = (), at_once: int = 0, processes: int = 1) -> None:
+    """Train and score what a table lacks, `at_once` networks side by side, seed by seed.
+
+    Interrupted, it goes on with the networks that have no file yet.
+    """
+    protocol = protocol_of(name)
+    at_once = at_once or (100 if device().type == "cuda" else 9)
+    data, codes = dataset(protocol), protocol.codes()
+    samples = {
+        split: [resized(s, protocol) for s in load_samples(data.split(split))]
+        for split in ("train", "val")
+    }
+    seen = windows(samples["val"], protocol.window, protocol.windows)
+    with scorers(seen, processes) as pool:
+        for seed in seeds or protocol.seeds:
+            folder = place(name, protocol, data, seed)
+            open_ = [i for i in range(len(codes)) if not (folder / f"{i}.json").is_file()]
+            batches = draw(samples["train"], protocol, seed) if open_ else []
+            for start in range(0, len(open_), at_once):
+                some = open_[start : start + at_once]
+                rows = portion([codes[i] for i in some], protocol, seed, batches, seen, pool)
+                made = {"commit": environment.commit(), "hardware": environment.hardware()}
+                for i, row in zip(some, rows, strict=True):
+                    files.write_json(folder / f"{i}.json", row | made, indent=None)
+                log.info(f"{name}, seed {seed}: {start + len(some)} of {len(open_)} networks")
+
+
+def assemble(name: str) -> table.Table:
+    """The table of what is trained; InputError where a network is missing."""
+    protocol = protocol_of(name)
+    data, codes = dataset(protocol), protocol.codes()
+    rows = [
+        [_row(place(name, protocol, data, seed) / f"{i}.json", name) for seed in protocol.seeds]
+        for i in range(len(codes))
+    ]
+    keys = rows[0][0]["scores"][0]
+    scores = {
+        key: np.array([[[s[key] for s in r["scores"]] for r in row] for row in rows], np.float32)
+        for key in keys
+    }
+    seconds = np.array([[r["seconds"] for r in row] for row in rows], np.float32)
+    found = [r for row in rows for r in row]
+    made = {
+        "protocol": asdict(protocol),
+        "data": data.name,
+        "data_hash": data.hash,
+        "commit": " ".join(sorted({r["commit"] for r in found})),
+        "hardware": found[0]["hardware"],
+        "scored_on": "validation windows",
+        "not_in_pilot": [code not in pilot(protocol) for code in codes],
+    }
+    return table.Table(
+        name, codes, protocol.seeds, protocol.steps, scores, costs(codes, protocol), seconds, made
+    )
+
+
+def _row(path, name):
+    if not path.is_file():
+        raise InputError(f"table {name}: {path} is missing; go on with `make table-of-truth`.")
+    return files.read_json(path)
+
+
+def costs(codes: list[dict], protocol: Protocol) -> dict[str, np.ndarray]:
+    """Parameters, multiply-accumulates and activation memory of one patch, of every network."""
+    nets = [networks.build(DerivedSpec(protocol.channel_mul, c, head=protocol.head)) for c in codes]
+    patch = protocol.patch
+    return {
+        "parameters": np.array([networks.count_parameters(net) for net in nets]),
+        "macs": np.array([cost.multiply_accumulates(net, patch) for net in nets]),
+        "activation_bytes": np.array([cost.activation_bytes(net, patch) for net in nets]),
+    }

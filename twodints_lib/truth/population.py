@@ -6,7 +6,6 @@ that a network lacks is multiplied by zero. Each keeps its own weights, gradient
 state, so that it learns what it would learn alone (tests/test_truth.py holds both side by side).
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -46,7 +45,10 @@ class Population(nn.Module):
     def forward(self, image) -> torch.Tensor:
         """What all the networks draw of the same images."""
         depths = range(self.num_depths)
-        nodes = [self._stem(d, image) if f"stems/{d}/conv/weight" in self.weights else None for d in depths]
+        nodes = [
+            self._stem(d, image) if f"stems/{d}/conv/weight" in self.weights else None
+            for d in depths
+        ]
         for block in range(self.on.shape[1]):
             nodes = self._block(block, nodes)
         merged = None
@@ -59,18 +61,25 @@ class Population(nn.Module):
                 merged = merged if d == 0 else _resize(merged, 2)
         x = _norm(self._conv("final/weight", F.relu(merged)))
         logits = self._conv("head/weight", x)
-        logits = logits.unflatten(1, (len(self.specs), -1)) + self.weights["head/bias"][None, :, :, None, None]
+        logits = (
+            logits.unflatten(1, (len(self.specs), -1))
+            + self.weights["head/bias"][None, :, :, None, None]
+        )
         return logits.transpose(0, 1)
 
     def _conv(self, name, x, weight=None, stride=1):
         weight = self.weights[name] if weight is None else weight
         size = weight.shape[-1]
         padding = size // 2 if stride == 1 else 0
-        return F.conv2d(x, weight.flatten(0, 1), stride=stride, padding=padding, groups=len(self.specs))
+        return F.conv2d(
+            x, weight.flatten(0, 1), stride=stride, padding=padding, groups=len(self.specs)
+        )
 
     def _stem(self, depth, image):
         x = image if depth == 0 else _resize(image, 2.0**-depth)
-        return _norm(F.conv2d(x, self.weights[f"stems/{depth}/conv/weight"].flatten(0, 1), padding=1))
+        return _norm(
+            F.conv2d(x, self.weights[f"stems/{depth}/conv/weight"].flatten(0, 1), padding=1)
+        )
 
     def _block(self, block, nodes):
         start, end = (x.tolist() for x in topology.path_ends(self.num_depths))
@@ -84,12 +93,17 @@ class Population(nn.Module):
             if b < a:
                 x = F.relu(_norm(self._conv(name + "conv/weight", F.relu(_resize(nodes[a], 2)))))
             elif b > a:
-                kernels = [F.pad(self.weights[name + "conv_1/weight"], (0, 1, 0, 1)), F.pad(self.weights[name + "conv_2/weight"], (1, 0, 1, 0))]
+                kernels = [
+                    F.pad(self.weights[name + "conv_1/weight"], (0, 1, 0, 1)),
+                    F.pad(self.weights[name + "conv_2/weight"], (1, 0, 1, 0)),
+                ]
                 x = F.relu(_norm(self._conv("", x, torch.cat(kernels, 1), stride=2)))
             x = _norm(self._conv(name + "operations/3x3/weight", x))
             some = self.on[:, block, path]
             if not bool((some == 1).all()):
-                x = (x.unflatten(1, (len(some), -1)) * some[None, :, None, None, None]).flatten(1, 2)
+                x = (x.unflatten(1, (len(some), -1)) * some[None, :, None, None, None]).flatten(
+                    1, 2
+                )
             sums[b] = x if sums[b] is None else sums[b] + x
         return sums
 

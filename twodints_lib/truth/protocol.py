@@ -12,6 +12,7 @@ from skimage.transform import resize
 from twodints_lib import files, fingerprint
 from twodints_lib.data.dataset import Dataset, open_data
 from twodints_lib.data.labels import diameters, renumber
+from twodints_lib.errors import InputError
 from twodints_lib.lab.optics import make_simulated
 from twodints_lib.space import topology
 from twodints_lib.targets.classes import three_class
@@ -46,7 +47,27 @@ class Protocol:
         if not self.networks:
             return every
         some = np.random.default_rng(711).permutation(len(every))[: self.networks]
-        return [every[i] for i in sorted(some)]
+        return [every[i] for i in some]
+
+
+PROTOCOLS = {
+    "cells-99": Protocol("cells", 2),
+    "cells-711": Protocol("cells", 3, networks=200),
+    "micro4-99": Protocol("micro4", 2),
+}
+
+
+def protocol_of(name: str) -> Protocol:
+    """The protocol of a table; InputError for a name that has none."""
+    if name not in PROTOCOLS:
+        raise InputError(f"table {name!r}: is not known; take {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[name]
+
+
+def pilot(protocol: Protocol, count: int = 32) -> list[dict]:
+    """The networks on which settings were tried: a table's reliability leaves them out."""
+    every = topology.every_code(protocol.blocks, protocol.depths)
+    return [every[i] for i in np.random.default_rng(5).permutation(len(every))[:count]]
 
 
 CELLS = {"train": 24, "val": 24, "seed": 711}  # images of every modality

@@ -76,9 +76,7 @@ def marks(maps: np.ndarray, seen: Windows) -> dict[str, float]:
     decoders, f1 = HEADS["ladder"].decoders, {}
     for name in DECODERS:
         pairs = zip(seen.labels, maps, strict=True)
-        each = np.array(
-            [score(labels, decoders[name](m), CHALLENGE)["f1"] for labels, m in pairs]
-        )
+        each = np.array([score(labels, decoders[name](m), CHALLENGE)["f1"] for labels, m in pairs])
         f1[name] = {k: each[seen.modality == k].mean() for k in kinds}
     means = {name: np.mean(list(by.values())) for name, by in f1.items()}
     best = max(means, key=means.get)
