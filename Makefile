@@ -7,8 +7,8 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab book notebooks study bench bench-gpu bench-instances bench-peers \
-	bench-loader bench-errors sweep check-sweep lint format clean distclean
+.PHONY: help setup course test lab book notebooks study table-of-truth bench bench-gpu \
+	bench-instances bench-peers bench-loader bench-errors sweep check-sweep lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ notebooks: setup  ## run the laptop preset and renew the committed notebooks and
 
 study: setup  ## what the search earns against controls: hours, over as many sittings as you like
 	@$(BIN)/twodints study
+
+table-of-truth: setup  ## train every network of a small space: hours, over as many sittings as you like
+	@$(BIN)/twodints truth make "$(or $(TABLE),cells-99)"
 
 bench: setup  ## our search against stock MONAI: minutes, writes records/bench-search.json
 	@$(BIN)/python benchmarks/search.py

@@ -144,6 +144,13 @@ def _ceiling(args):
     print(runs.text_table(*scoring.ceiling_rows(found)))
 
 
+def _truth_make(args):
+    from twodints_lib.truth import make
+
+    make.train(args.name, args.seeds or ())
+    print(make.keep(args.name))
+
+
 def _truth_searches(args):
     from twodints_lib.truth import regret
 
@@ -268,7 +275,11 @@ COMMANDS = (
         ("--csv", _value("table to write: an outcome a line", metavar="FILE", required=True)),
         ("--timeout", _value("seconds for one notebook (default: 600)", type=float, default=600)),
     )),
-    ("truth", "searches and proxies on a table of truth", None, ()),
+    ("truth", "make a table of truth; searches and proxies on it", None, ()),
+    ("truth make", "train what the table lacks, over as many sittings as needed", _truth_make, (
+        ("name", _value("a table's name, e.g. cells-99")),
+        ("--seeds", _value("seeds of this sitting", type=int, nargs="+")),
+    )),
     ("truth searches", "replay every search 200 times and keep the regret", _truth_searches, (
         ("name", _value("a table's name, e.g. cells-99")),
     )),

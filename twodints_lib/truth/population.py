@@ -26,6 +26,7 @@ class Population(nn.Module):
         self.specs, self.num_depths = specs, specs[0].num_depths
         on = torch.tensor([spec.code["paths"] for spec in specs], dtype=torch.float32)
         self.register_buffer("on", on)  # (N, blocks, P)
+        self.shared = (on == 1).all(0).tolist()  # paths that all have need no product
         self.weights = nn.ParameterDict()
         for number, spec in enumerate(specs):
             torch.manual_seed(seed)
@@ -45,10 +46,7 @@ class Population(nn.Module):
     def forward(self, image) -> torch.Tensor:
         """What all the networks draw of the same images."""
         depths = range(self.num_depths)
-        nodes = [
-            self._stem(d, image) if f"stems/{d}/conv/weight" in self.weights else None
-            for d in depths
-        ]
+        nodes = [self._stem(d, image) for d in depths]
         for block in range(self.on.shape[1]):
             nodes = self._block(block, nodes)
         merged = None
@@ -56,30 +54,29 @@ class Population(nn.Module):
             x = nodes[d] if merged is None or nodes[d] is None else nodes[d] + merged
             x = merged if x is None else x
             if x is not None:
-                merged = self._conv(f"merges/{d}/conv/weight", F.relu(x))
-                merged = _norm(merged)
+                merged = _norm(self._conv(f"merges/{d}/conv/weight", F.relu(x)))
                 merged = merged if d == 0 else _resize(merged, 2)
         x = _norm(self._conv("final/weight", F.relu(merged)))
-        logits = self._conv("head/weight", x)
-        logits = (
-            logits.unflatten(1, (len(self.specs), -1))
-            + self.weights["head/bias"][None, :, :, None, None]
-        )
-        return logits.transpose(0, 1)
+        logits = self._conv("head/weight", x).unflatten(1, (len(self.specs), -1))
+        return (logits + self.weights["head/bias"][..., None, None]).transpose(0, 1)
 
-    def _conv(self, name, x, weight=None, stride=1):
-        weight = self.weights[name] if weight is None else weight
-        size = weight.shape[-1]
-        padding = size // 2 if stride == 1 else 0
-        return F.conv2d(
-            x, weight.flatten(0, 1), stride=stride, padding=padding, groups=len(self.specs)
-        )
+    def _conv(self, name, x):
+        weight = self.weights[name]
+        pad = weight.shape[-1] // 2
+        return F.conv2d(x, weight.flatten(0, 1), padding=pad, groups=len(self.specs))
+
+    def _halve(self, name, x):
+        """Two strided 1x1 convolutions on grids one pixel apart, as one of 2x2 (lattice.Edge)."""
+        one, two = self.weights[name + "conv_1/weight"], self.weights[name + "conv_2/weight"]
+        kernels = torch.cat([F.pad(one, (0, 1, 0, 1)), F.pad(two, (1, 0, 1, 0))], 1)
+        return F.conv2d(x, kernels.flatten(0, 1), stride=2, groups=len(self.specs))
 
     def _stem(self, depth, image):
+        name = f"stems/{depth}/conv/weight"
+        if name not in self.weights:
+            return None
         x = image if depth == 0 else _resize(image, 2.0**-depth)
-        return _norm(
-            F.conv2d(x, self.weights[f"stems/{depth}/conv/weight"].flatten(0, 1), padding=1)
-        )
+        return _norm(F.conv2d(x, self.weights[name].flatten(0, 1), padding=1))
 
     def _block(self, block, nodes):
         start, end = (x.tolist() for x in topology.path_ends(self.num_depths))
@@ -93,17 +90,11 @@ class Population(nn.Module):
             if b < a:
                 x = F.relu(_norm(self._conv(name + "conv/weight", F.relu(_resize(nodes[a], 2)))))
             elif b > a:
-                kernels = [
-                    F.pad(self.weights[name + "conv_1/weight"], (0, 1, 0, 1)),
-                    F.pad(self.weights[name + "conv_2/weight"], (1, 0, 1, 0)),
-                ]
-                x = F.relu(_norm(self._conv("", x, torch.cat(kernels, 1), stride=2)))
+                x = F.relu(_norm(self._halve(name, x)))
             x = _norm(self._conv(name + "operations/3x3/weight", x))
-            some = self.on[:, block, path]
-            if not bool((some == 1).all()):
-                x = (x.unflatten(1, (len(some), -1)) * some[None, :, None, None, None]).flatten(
-                    1, 2
-                )
+            if not self.shared[block][path]:
+                own = self.on[:, block, path, None, None, None]
+                x = (x.unflatten(1, (len(own), -1)) * own).flatten(1, 2)
             sums[b] = x if sums[b] is None else sums[b] + x
         return sums
 

@@ -64,6 +64,9 @@ def protocol_of(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
+PILOT_SEEDS = (101, 102, 103)
+
+
 def pilot(protocol: Protocol, count: int = 32) -> list[dict]:
     """The networks on which settings were tried: a table's reliability leaves them out."""
     every = topology.every_code(protocol.blocks, protocol.depths)
