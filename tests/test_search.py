@@ -174,7 +174,8 @@ def test_sampled_paths_train_one_network_a_step(samples, mode):
 @pytest.mark.parametrize(
     ("bad", "says"), [({"mode": "darts"}, "mode"), ({"paths": "some"}, "paths"),
                       ({"scaling": "none"}, "scaling"), ({"budget": 0.0}, "budget"),
-                      ({"warmup": 1.0}, "warmup")],
+                      ({"warmup": 1.0}, "warmup"), ({"decode_share": 0.0}, "decode_share"),
+                      ({"decode_cost": "watts"}, "decode_cost")],
 )  # fmt: skip
 def test_impossible_plans_are_refused(bad, says):
     with pytest.raises(InputError, match=says):
@@ -302,7 +303,7 @@ def verdicts(*args, **more):
 
 def test_a_healthy_search_raises_no_alarm():
     scores = {"supernet_score": 0.6, "copied_score": 0.58}
-    assert verdicts(*healthy(), **scores) == ["ok"] * 4
+    assert verdicts(*healthy(), **scores) == ["ok"] * 6
 
 
 def test_skip_collapse_is_seen():
@@ -312,7 +313,19 @@ def test_skip_collapse_is_seen():
 
 def test_a_decode_of_the_starting_noise_is_seen():
     before, after = healthy()
-    assert verdicts(before, (before[0], after[1]))[1:] == ["ALARM", "ALARM"]
+    assert verdicts(before, (before[0], after[1]))[1:3] == ["ALARM", "ALARM"]
+
+
+@pytest.mark.parametrize(("logit", "place"), [(0.5, 3), (-0.5, 4)])
+def test_a_decode_to_everything_or_to_a_line_is_seen(logit, place):
+    """All probabilities a little above or below one half: the memory term's way to a target."""
+    before, after = healthy()
+    paths = before[0] + logit
+    rows = verdicts(before, (paths, after[1]))
+    assert [i for i, verdict in enumerate(rows) if verdict == "ALARM"] == [place]
+    found = diagnose.memory_shares((paths, after[1]), ("skip", "3x3"))
+    assert 0.3 < found["mixture"] < 0.6  # it tells neither
+    assert found["decoded"] > 0.9 if logit > 0 else found["decoded"] < 0.2
 
 
 def test_a_discretisation_gap_is_seen():
@@ -364,3 +377,20 @@ def test_a_search_step_waits_for_no_device(plan, samples, monkeypatch):
         trainer.epoch(4)
     batches = len(copies.found) / 2  # the image and its target
     assert batches == trainer.steps * (2 if plan.mode == "dints" else 1)
+
+
+def test_a_search_is_decoded_within_a_budget(tiny_setup):
+    folder = search.search_supernet(tiny_setup, search.Plan(paths="sampled", decode_share=0.2))
+    net, record = predict.load_network(folder)
+    table = search.cost_table(net)
+    assert table.of(search.found_code(folder)) <= 0.2 * table.full
+    assert search.found_code(folder, 1.0) == topology.decode(*search.alphas(net))
+    told = record["parameters"]["search"]
+    assert told["decode_share"] == 0.2 and told["decode_cost"] == "memory"
+    history = files.read_json(folder / "history.json")["history"]
+    assert history[-1]["dice"] is not None  # of the network within the budget
+
+
+def test_a_plan_without_a_budget_is_recorded_as_before():
+    told = dataclasses.asdict(search.Plan())
+    assert search.Plan().json() == {k: v for k, v in told.items() if not k.startswith("decode_")}

@@ -85,7 +85,7 @@ class Job:
             "settings": {k: v for k, v in preset.items() if k not in results.UNUSED},
             "seed": self.setup.seed,
             "data_hash": data.hash,
-            "job": {k: asdict(v) if isinstance(v, Plan) else v for k, v in self.given.items()},
+            "job": {k: v.json() if isinstance(v, Plan) else v for k, v in self.given.items()},
         }
 
     def once(self) -> dict:
@@ -147,13 +147,15 @@ def searched_job(setup: Setup, plan: Plan) -> dict:
     found = search.search_supernet(setup, plan)
     scores = search.three_scores(setup, plan)
     history = files.read_json(found / "history.json")["history"]
-    before, after = search.untouched(setup), search.alphas(predict.load_network(found)[0])
+    net, code = predict.load_network(found)[0], search.found_code(found)
+    before, after = search.untouched(setup), search.alphas(net)
     shares = [row["shares"] for row in history if "shares" in row]
-    return trained(setup, search.found_code(found)) | {
+    return trained(setup, code) | {
         "three": {n: {k: s[k] for k in ("mean_dice", "mean_f1")} for n, s in scores.items()},
         "search_seconds": files.read_json(found / "record.json")["seconds"],
         "moved": [diagnose.moved(a, b) for a, b in zip(after, before, strict=True)],
         "margin": topology.margin(after[0]),
+        "memory": diagnose.memory_shares(after, net.names, code),
         "shares": {"first": shares[0], "last": shares[-1]} if shares else None,
     }
 

@@ -5,10 +5,11 @@ on with every representation; `Recipe` says how, for one network, `rate_factor` 
 an epoch.
 
 Searches: `Plan` says how a supernet is searched; `search_supernet` searches it; `found_code` is
-what it decodes to; `train_code` trains the network of a code, `train_derived` that of a search;
-`three_scores` tells supernet, copied and retrained network apart; `alphas` and `untouched` are the
-logits of a supernet and those that a search starts from; `SingleLevel` and `BiLevel` are the two
-ways to train one.
+what it decodes to, `decoded` what a supernet does, under a budget where one is given, for which
+`cost_table` knows the costs; `train_code` trains the network of a code, `train_derived` that of a
+search; `three_scores` tells supernet, copied and retrained network apart; `alphas` and `untouched`
+are the logits of a supernet and those that a search starts from; `SingleLevel` and `BiLevel` are
+the two ways to train one.
 
 The course of a search: `last_alphas`, `best_epoch`, `path_history` and `operation_history` read it.
 
@@ -30,6 +31,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Plan",
             "search_supernet",
             "found_code",
+            "decoded",
+            "cost_table",
             "train_code",
             "train_derived",
             "three_scores",

@@ -7,7 +7,7 @@ objective.py; the decoded network is then trained from scratch. A score always s
 it belongs to: supernet, derived with copied weights, or derived and retrained.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.runs.setup import Setup
-from twodints_lib.space import derive, networks, objective, topology
+from twodints_lib.space import budget, cost_tables, derive, networks, objective, topology
 from twodints_lib.space.lattice import Supernet
 from twodints_lib.space.operations import TWO
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec
@@ -28,6 +28,7 @@ CHOICES = {
     "mode": ("paper", "dints"),
     "paths": ("all", "sampled"),
     "scaling": objective.SCALINGS,
+    "decode_cost": cost_tables.COSTS,
 }
 
 
@@ -42,6 +43,8 @@ class Plan:
     scaling: str = "monai"  # dints: the extra terms as MONAI's, or normalised
     budget: float = 0.8  # dints: activation memory, as a share of all paths on
     ceiling: bool = False  # dints: the budget is an upper bound instead of MONAI's target
+    decode_share: float = 1.0  # of the full grid's cost that the decoded network may take; 1: all
+    decode_cost: str = "memory"  # what that is a share of: memory, macs or parameters
 
     def __post_init__(self):
         for name, values in CHOICES.items():
@@ -49,6 +52,13 @@ class Plan:
                 raise InputError(f"{name}={getattr(self, name)!r}: take {' or '.join(values)}.")
         if not 0 <= self.warmup < 1 or not 0 < self.budget <= 1 or not self.weight_rate > 0:
             raise InputError("warmup must be in [0, 1), budget in (0, 1], weight_rate above 0.")
+        if not 0 < self.decode_share <= 1:
+            raise InputError(f"decode_share={self.decode_share}: take a number in (0, 1].")
+
+    def json(self) -> dict:
+        """The plan as records hold it; how it is decoded is left out where no budget is set."""
+        later = {} if self.decode_share < 1 else {"decode_share", "decode_cost"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in later}
 
 
 def halves(samples: list, seed: int) -> tuple[list, list]:
@@ -76,7 +86,7 @@ class SingleLevel(loop.Joint):
     def settle(self) -> None:
         """Score the whole mixture, or where that was never trained, the decoded part."""
         if self.plan.paths == "sampled":
-            self.net.only(topology.decode(*alphas(self.net), self.net.names))
+            self.net.only(decoded(self.net, self.plan.decode_share, self.plan.decode_cost))
 
 
 class BiLevel(SingleLevel):
@@ -168,7 +178,7 @@ def search_supernet(
         return {"alpha_a": a.round(4).tolist(), "alpha_c": c.round(4).tolist()}
 
     spec, way = SupernetSpec.of(setup.preset, names, head), WAYS[plan.mode]
-    return loop.train_network(setup, spec, epochs, way, asdict(plan), snapshot, select)
+    return loop.train_network(setup, spec, epochs, way, plan.json(), snapshot, select)
 
 
 def untouched(setup: Setup, names=TWO) -> tuple[np.ndarray, np.ndarray]:
@@ -177,10 +187,29 @@ def untouched(setup: Setup, names=TWO) -> tuple[np.ndarray, np.ndarray]:
     return alphas(networks.build(SupernetSpec.of(setup.preset, names)))
 
 
-def found_code(folder: Path) -> dict:
-    """The code decoded from the alphas of a searched supernet's best weights."""
-    net, _ = predict.load_network(folder)
-    return topology.decode(*alphas(net), net.names)
+def decoded(net: Supernet, share: float = 1.0, cost: str = "memory") -> dict:
+    """The code of a supernet's alphas, held to a share of the full grid's cost (budget.py)."""
+    if share == 1:
+        return topology.decode(*alphas(net), net.names)
+    return budget.decode_within(*alphas(net), share, cost_table(net, cost))
+
+
+def cost_table(net: Supernet, cost: str = "memory") -> cost_tables.CostTable:
+    """What the networks within a supernet cost: memory, macs or parameters."""
+    blocks = len(net.log_alpha_a)
+    return cost_tables.cost_table(cost, blocks, names=net.names, **net.sizes)
+
+
+def found_code(folder: Path, share: float | None = None, cost: str = "memory") -> dict:
+    """The code decoded from the alphas of a searched supernet's best weights.
+
+    It costs at most `share` of the full grid's memory, macs or parameters; by default as the plan
+    of the search says.
+    """
+    net, record = predict.load_network(folder)
+    plan = Plan(**record["parameters"].get("search", {}))
+    own = (plan.decode_share, plan.decode_cost) if share is None else (share, cost)
+    return decoded(net, *own)
 
 
 def train_code(setup: Setup, code: dict, head: str = "3-class") -> Path:
@@ -202,7 +231,7 @@ def three_scores(setup: Setup, plan: Plan | None = None) -> dict[str, dict]:
     """
     folder = search_supernet(setup, plan)
     net, record = predict.load_network(folder)
-    code = topology.decode(*alphas(net), net.names)
+    code = found_code(folder)
     copied = derive.inherit(net, code)
     rows = predict.score_samples(copied, load_samples(setup.val()), setup.preset.patch)
     retrained = files.read_json(train_code(setup, code) / "record.json")["metrics"]
