@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from conftest import made_up_table
 from scipy.stats import rankdata, spearmanr
 
-from twodints_lib.space import networks, topology
+from twodints_lib import files, truth
+from twodints_lib.errors import InputError
+from twodints_lib.inference import predict
+from twodints_lib.space import derive, networks, topology
 from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.targets.heads import HEADS
-from twodints_lib.truth import proxies, ranking
+from twodints_lib.training import search
+from twodints_lib.truth import protocol, proxies, ranking, report
 
 
 def spec_of(shape, blocks=2, head="ladder"):
@@ -23,6 +28,16 @@ def batch_of(seed, size=32, count=4, head="ladder"):
 def fresh(spec, seed=1):
     torch.manual_seed(seed)
     return networks.build(spec)
+
+
+def few() -> truth.Table:
+    """Five networks of a made-up table, with two seeds."""
+    whole, kept = made_up_table(), slice(0, 99, 20)
+    return truth.Table(
+        "few", whole.codes[kept], whole.seeds[:2], whole.epochs,
+        {k: x[kept, :2] for k, x in whole.scores.items()},
+        {k: x[kept] for k, x in whole.costs.items()}, whole.seconds[kept, :2],
+    )  # fmt: skip
 
 
 def test_synflow_counts_every_layer_of_a_chain_once():
@@ -102,12 +117,13 @@ def test_likelihoods_under_the_alphas(truth_table):
 
 
 def test_one_shot_scores_are_of_the_supernets_weights(truth_table, tiny_setup):
-    from twodints_lib.training import search
-
     folder = search.search_supernet(tiny_setup)
     image = torch.rand(1, 3, 32, 32)
-    found = proxies.inherited(folder, truth_table, lambda net: float(net(image)[0, 0, 9, 9]))
-    assert len(found) == 99 and len(set(found)) > 90
+    score = lambda net: float(net(image)[0, 0, 9, 9].detach())  # noqa: E731
+    found = proxies.inherited(folder, few(), score)
+    net, _ = predict.load_network(folder)
+    assert found == [score(derive.inherit(net, code)) for code in few().codes]
+    assert len(set(found)) == 5
     likely = proxies.chosen_by_alphas(folder, truth_table)
     code = search.found_code(folder)
     assert truth_table.codes[int(np.argmax(likely))]["paths"] == code["paths"]
@@ -134,3 +150,25 @@ def test_predictors_beside_the_table(truth_table):
     assert found["chance"].beyond == pytest.approx(np.corrcoef(*left)[0, 1])
     table = ranking.rows(truth_table, record)
     assert len(table) == 6 and all(len(row) == len(ranking.HEADER) for row in table)
+
+
+def test_the_record_of_proxies_is_kept_and_added_to(tiny_setup, tmp_path, monkeypatch):
+    """One record for a table: proxies of its networks, then what a supernet's run says of them."""
+    table = few()
+    truth.save(table, tmp_path)
+    small = {"diameter": 0.0, "patch": 32, "batch": 4, "window": 64, "windows": 1}
+    folder = str(tiny_setup.dataset.root)
+    monkeypatch.setitem(protocol.PROTOCOLS, "few", protocol.Protocol(folder, 2, **small))
+    first = files.read_json(proxies.keep("few", folder=tmp_path))
+    assert set(first["scores"]) == set(proxies.PROXIES)
+    assert all(len(values) == 5 for values in first["scores"].values())
+    with pytest.raises(InputError, match="head 'ladder'"):
+        proxies.keep("few", [search.search_supernet(tiny_setup)], tmp_path)
+    plan = search.Plan(paths="sampled")
+    run = search.search_supernet(tiny_setup, plan, head="ladder")
+    again = files.read_json(proxies.keep("few", [run], tmp_path))
+    added = {k: v for k, v in again["scores"].items() if k not in first["scores"]}
+    assert list(added) == [f"{k}: paths=sampled, seed 7" for k in ("inherited weights", "alphas")]
+    assert first["scores"] == {k: again["scores"][k] for k in first["scores"]}
+    assert all(0 <= f1 <= 1 for f1 in added["inherited weights: paths=sampled, seed 7"])
+    assert len(report.proxies(tmp_path)[1]) == 1 + 7

@@ -157,6 +157,12 @@ def _truth_searches(args):
     print(regret.keep(args.name))
 
 
+def _truth_proxies(args):
+    from twodints_lib.truth import proxies
+
+    print(proxies.keep(args.name, args.supernets))
+
+
 def _table(args):
     from twodints_lib.reproduction import tables
 
@@ -282,6 +288,11 @@ COMMANDS = (
     )),
     ("truth searches", "replay every search 200 times and keep the regret", _truth_searches, (
         ("name", _value("a table's name, e.g. cells-99")),
+    )),
+    ("truth proxies", "keep zero-cost proxies, and one-shot scores of supernets", _truth_proxies, (
+        ("name", _value("a table's name, e.g. cells-99")),
+        ("--supernet", _many("FOLDER", "a run of a search of that space; repeatable")
+         | {"dest": "supernets"}),
     )),
     ("table", "print a table", _table, (
         ("name", {"choices": TABLES}),

@@ -5,22 +5,31 @@ the better the network is said to be. Parameters and multiply-accumulates, the t
 columns of the table itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from twodints_lib import files
+from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
+from twodints_lib.messages import log
+from twodints_lib.runs import environment
 from twodints_lib.space import derive, lattice, networks, topology
 from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.targets.heads import head_of
 from twodints_lib.training import search
+from twodints_lib.training.patches import load_samples
+from twodints_lib.truth import table as tables
+from twodints_lib.truth.make import Batch, draw
+from twodints_lib.truth.protocol import dataset, protocol_of, resized
+from twodints_lib.truth.ranking import path_of
+from twodints_lib.truth.scenes import MAPS, Windows, marks, windows
 from twodints_lib.truth.table import Table
-
-Batch = tuple[torch.Tensor, torch.Tensor]  # images (B, 3, P, P), a head's maps (B, C, P, P)
 
 
 def gradient_norm(net: nn.Module, batch: Batch, head: str) -> float:
@@ -83,11 +92,14 @@ PROXIES: dict[str, Callable[[nn.Module, Batch, str], float]] = {
 
 def measure(specs: list[DerivedSpec], batches: dict[int, Batch]) -> dict[str, list[float]]:
     """Every proxy of every network, the mean over {seed: batch}: weights fresh from the seed."""
-    found = {name: [] for name in PROXIES}
-    for spec in specs:
+    found, where = {name: [] for name in PROXIES}, predict.device()
+    batches = {seed: tuple(x.to(where) for x in batch) for seed, batch in batches.items()}
+    for number, spec in enumerate(specs, 1):
         for name, proxy in PROXIES.items():
             each = [proxy(_fresh(spec, seed), b, spec.head) for seed, b in batches.items()]
             found[name].append(float(np.mean(each)))
+        if number % 50 == 0:
+            log.info(f"proxies of {number} of {len(specs)} networks")
     return found
 
 
@@ -112,6 +124,57 @@ def topology_likelihoods(log_alpha_a: np.ndarray, table: Table) -> list[float]:
         float(sum(log[place[tuple(row)]] for log, row in zip(logs, code["paths"], strict=True)))
         for code in table.codes
     ]
+
+
+def keep(name: str, supernets: Sequence[Path] = (), folder: Path = tables.FOLDER) -> Path:
+    """Write the record of a table's proxies, and of what each supernet's run says; its path.
+
+    Proxies are computed on the first batch of each of the table's seeds. Those of a record that is
+    there already stay; what another supernet says is added. InputError for an unknown table, and
+    for a supernet of another space or head.
+    """
+    table, protocol, path = tables.load(name, folder), protocol_of(name), path_of(name, folder)
+    data, found = dataset(protocol), {}
+    if path.is_file():
+        found = files.read_json(path)
+        found = found["scores"] if found["digest"] == table.made["digest"] else {}
+
+    def samples(split):
+        return [resized(s, protocol) for s in load_samples(data.split(split))]
+
+    if not found:
+        specs = [DerivedSpec(protocol.channel_mul, c, head=protocol.head) for c in table.codes]
+        train, one = samples("train"), replace(protocol, drawn=1)
+        drawn = {seed: draw(train, one, seed)[0] for seed in table.seeds}
+        found = measure(specs, {seed: tuple(x.float() for x in b) for seed, b in drawn.items()})
+    if supernets:
+        seen = windows(samples("val"), protocol.window, protocol.windows)
+    for run in supernets:
+        who = _told(run, protocol)
+        found[f"inherited weights: {who}"] = inherited(run, table, lambda net: f1_best(net, seen))
+        found[f"alphas: {who}"] = chosen_by_alphas(run, table)
+    told = {"table": name, "digest": table.made["digest"], "scores": found}
+    return files.write_json(path, told | environment.origin(), None)
+
+
+def _told(run, protocol) -> str:
+    """The plan and the seed of a supernet's run."""
+    record = files.read_json(Path(run) / "record.json")
+    spec, plan = record["parameters"]["spec"], record["parameters"].get("search", {})
+    if spec["kind"] != "supernet" or spec.get("head", "3-class") != protocol.head:
+        raise InputError(f"{run}: is no supernet with the head '{protocol.head}'; search one.")
+    words = [f"{k}={v}" for k, v in plan.items() if v != getattr(search.Plan(), k)]
+    return ", ".join([*words, f"seed {record['seed']}"])
+
+
+@torch.no_grad()
+def f1_best(net: nn.Module, seen: Windows) -> float:
+    """The F1 of a network by its best decoder, on the windows that a table is scored on."""
+    where, drawn = next(net.parameters()).device, []
+    for start in range(0, len(seen.image), 8):
+        logits = net(torch.from_numpy(seen.image[start : start + 8]).to(where))
+        drawn.append(head_of("ladder").activate(logits)[:, :MAPS].float().cpu().numpy())
+    return marks(np.concatenate(drawn), seen)["f1_best"]
 
 
 @contextmanager
