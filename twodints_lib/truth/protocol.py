@@ -28,11 +28,11 @@ class Protocol:
     depths: int = 2
     channel_mul: float = 0.125
     head: str = "ladder"
-    diameter: float = 28.0  # pixels: images are resized until their median cell has it; 0: as is
-    patch: int = 64
-    batch: int = 8
-    steps: tuple[int, ...] = (150, 300, 600)  # lengths of training at which a network is scored
-    learning_rate: float = 5e-3
+    diameter: float = 20.0  # pixels: images are resized until their median cell has it; 0: as is
+    patch: int = 48
+    batch: int = 4
+    steps: tuple[int, ...] = (300, 600, 1200)  # lengths of training at which a network is scored
+    learning_rate: float = 0.015
     cosine: bool = False  # the rate falls to zero at the last step; else constant after a warm-up
     averaging: float = 0.99  # decay of the moving average of the weights, which is what is scored
     drawn: int = 300  # batches that are drawn, all networks of a seed see them again and again
@@ -67,7 +67,7 @@ def protocol_of(name: str) -> Protocol:
 PILOT_SEEDS = (101, 102, 103)
 
 
-def pilot(protocol: Protocol, count: int = 32) -> list[dict]:
+def pilot(protocol: Protocol, count: int = 12) -> list[dict]:
     """The networks on which settings were tried: a table's reliability leaves them out."""
     every = topology.every_code(protocol.blocks, protocol.depths)
     return [every[i] for i in np.random.default_rng(5).permutation(len(every))[:count]]
