@@ -215,14 +215,17 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     extra = nbformat.v4.new_code_cell("seed = 3", metadata={"tags": ["injected-parameters"]})
     executed.cells.insert(3, extra)
     executed.metadata["papermill"] = {"duration": 1}
+    executed.cells[0].source = executed.cells[0].source.replace("(preset laptop", "(")
     done, home = tmp_path / "done", tmp_path / "home"
     done.mkdir()
     home.mkdir()
     nbformat.write(executed, done / source.name)
     (home / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(course, "NOTEBOOKS", home)
+    committed = files.ROOT / "records" / "course-laptop-simulated.json"
+    took = files.read_json(committed)["notebooks"][:1]
+    record = {"preset": "laptop", "data": "simulated", "notebooks": took}
     monkeypatch.setattr(files, "ROOT", tmp_path)
-    record = {"preset": "laptop", "data": "simulated", "notebooks": [{"notebook": NAMES[0]}]}
     files.write_json(done / "course.json", record)
     course.refresh(done)
     kept = tmp_path / "records" / "course-laptop-simulated.json"

@@ -9,7 +9,7 @@ import pytest
 
 from twodints_lib import course, files
 from twodints_lib.reproduction import claims, results, tables, verdicts
-from twodints_lib.runs import paper, report, settings
+from twodints_lib.runs import opening, paper, report, settings
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -45,6 +45,15 @@ def test_three_bullets_open_and_are_mirrored_at_the_end(name):
         one, other = one.lower(), other.lower()
         assert one in other or other in one, (one, other)
     assert "## References" in closing and "* " in closing.split("## References")[1]
+
+
+@every
+def test_level_needs_time_and_memory_stand_under_the_title(name):
+    (record,) = (files.read_json(p) for p in ROOT.glob("records/course-laptop-simulated.json"))
+    (took,) = (n for n in record["notebooks"] if n["notebook"] == name.removesuffix(".ipynb"))
+    told = opening.line(BOOKS[name].metadata, took, ROOT / "notebooks")
+    assert texts(name)[0].split("\n\n")[1] == told
+    assert all(number < name[:2] for number in BOOKS[name].metadata["needs"])
 
 
 @every

@@ -19,7 +19,7 @@ from twodints_lib.errors import InputError
 from twodints_lib.lab import optics
 from twodints_lib.messages import log
 from twodints_lib.reproduction import table4
-from twodints_lib.runs import kernels, pretrained, report, settings, store
+from twodints_lib.runs import kernels, opening, pretrained, report, settings, store
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.scoring.scores import Rules
 from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec, spec_of
@@ -302,6 +302,7 @@ def refresh(folder: str | Path, only: Iterable[str] = ()) -> None:
     kept = files.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
     if not (only and kept[0]["notebook"].startswith("00")):
         files.write_json(path, record)
+    took = {n["notebook"]: n for n in (*record["notebooks"], *files.read_json(path)["notebooks"])}
     if (record["preset"], record["data"]) != ("laptop", "simulated"):
         return
     for path in (Path(folder) / f"{n['notebook']}.ipynb" for n in record["notebooks"]):
@@ -317,5 +318,7 @@ def refresh(folder: str | Path, only: Iterable[str] = ()) -> None:
         for cell, original in zip(kept, source.cells, strict=True):
             cell.metadata, cell.id = original.metadata, original.id
         book.cells, book.metadata = kept, source.metadata
+        told = opening.line(book.metadata, took[path.stem], NOTEBOOKS)
+        book.cells[0].source = opening.renewed(book.cells[0].source, told)
         with files.whole_file(NOTEBOOKS / path.name) as made:
             nbformat.write(book, made)
