@@ -20,7 +20,6 @@ SMALL = replace(
 
 
 def some_specs(blocks=3, depths=3, count=5):
-    rng = np.random.default_rng(0)
     codes = [topology.random_code(blocks, depths, seed) for seed in range(count)]
     codes = [topology.as_code(c["paths"], np.ones_like(c["operations"]), c["names"]) for c in codes]
     return [DerivedSpec(0.125, code, head="ladder") for code in codes]

@@ -5,6 +5,7 @@ Settings were chosen on networks and seeds that no table holds (docs/truth.md te
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from skimage.transform import resize
@@ -17,6 +18,9 @@ from twodints_lib.lab.optics import make_simulated
 from twodints_lib.space import topology
 from twodints_lib.targets.classes import three_class
 from twodints_lib.targets.heads import HEADS
+
+if TYPE_CHECKING:
+    from twodints_lib.training.patches import Sample
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def dataset(protocol: Protocol) -> Dataset:
     return open_data(root)
 
 
-def resized(sample, protocol: Protocol):
+def resized(sample: "Sample", protocol: Protocol) -> "Sample":
     """A sample whose median cell has the protocol's diameter; at least a patch on each side."""
     import torch
 
