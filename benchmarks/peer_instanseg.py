@@ -7,7 +7,7 @@ one with its defaults: Adam at 0.001, batch 3, patches of 256, gradients clipped
 and cross entropy ("hotstart"), then distance and the loss of the settings, the weights with the
 best F1 kept. Augmented as it recommends: flips, quarter turns, and in a fifth of the patches each
 brightness, contrast, hue and noise; without what needs torchvision (JPEG, stains). The images have
-no pixel size, so that none is rescaled.
+no pixel size, so that none is rescaled. Like ours in bfloat16, which is twice as fast here.
 """
 
 import copy
@@ -77,6 +77,7 @@ def main():
         seed_loss_fn="binary_xloss",
     )  # fmt: skip
     net = method.initialize_pixel_classifier(net, MLP_width=5)
+    net = net.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(net.parameters(), lr=0.001)
     hot, steps, best, marks = True, 0, (-1.0, None), list(MARKS)
     while marks:
@@ -87,7 +88,10 @@ def main():
         drawn = [patch(*fit[i], rng) for i in rng.choice(len(fit), BATCH)]
         image, labels = (torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True))
         net.train()
-        loss = method(net(image), labels.int()).mean()
+        image = image.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = net(image)
+        loss = method(drawn.float(), labels.int()).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 20)

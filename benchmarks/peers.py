@@ -58,9 +58,9 @@ METHODS = {
     "cellpose": Method(
         "peer_cellpose.py",
         (
-            {"rescale": True, "optimiser": "adamw", "bfloat16": True},
-            {"rescale": False, "optimiser": "adamw", "bfloat16": True},
-            {"rescale": True, "optimiser": "sgd", "bfloat16": True},
+            {"rescale": True, "optimiser": "adamw"},
+            {"rescale": False, "optimiser": "adamw"},
+            {"rescale": True, "optimiser": "sgd"},
         ),
     ),
     "stardist": Method("peer_stardist.py", ({"grid": 2}, {"grid": 4})),
