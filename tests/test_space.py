@@ -44,7 +44,7 @@ def test_the_table_fails_when_a_count_differs(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "spec",
-    [UNetSpec(), *map(SegResNetSpec, UPSAMPLERS), SupernetSpec(0.125, 3, 3),
+    [UNetSpec(), UNetSpec(4), *map(SegResNetSpec, UPSAMPLERS), SupernetSpec(0.125, 3, 3),
      SupernetSpec(0.125, 2, 5), DerivedSpec(0.125, topology.random_code(3, 3, 1)),
      DerivedSpec(0.125, topology.known_shape("unet", 8, 5)),
      DerivedSpec(0.125, topology.known_shape("unet", 6, 4), downsample=True)],

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twodints_lib import cli
 from twodints_lib.data.dataset import Dataset, Item
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.reproduction import results, study, tiny, verdicts
+from twodints_lib.reproduction import front, results, study, tiny, verdicts
 from twodints_lib.runs import records, settings
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import cost, networks, topology
@@ -100,6 +101,35 @@ def test_a_search_for_all_modalities_beside_one_for_each(small_study, tiny_folde
     found = results.load_study("modalities", tiny_folder.name)
     rows = verdicts.modality_rows(found)
     assert [r[0] for r in rows] == ["brightfield", "fluorescence"]
+
+
+def test_a_front_of_score_against_cost(small_study, tiny_folder, monkeypatch, capsys):
+    variants = front.variants
+    few = {"SHARES": (0.6,), "RANDOM": 1, "WIDTHS": (2,)}
+    few["variants"] = lambda plans: variants({"paper": plans["paper"]})
+    for name, value in few.items():
+        monkeypatch.setattr(front, name, value)
+    monkeypatch.setattr(topology, "SHAPES", ("straight",))
+    assert cli.main(["table", "front"]) == 0
+    assert capsys.readouterr().out == "no record yet: twodints study --only front\n"
+    study.run(str(tiny_folder), ["front"], [1])
+    found = results.load_study("front", tiny_folder.name)
+    assert len(found) == 4
+    setup = begin("laptop", str(tiny_folder), 1, **study.SCALE)
+    table = front.macs_table(setup)
+    for job in ("searched-paper-0.6-seed-1", "matched-0.6-1-seed-1", "fixed-straight-seed-1"):
+        assert found[job]["macs"] == table.of(found[job]["parameters"]["spec"]["code"])
+    assert found["searched-paper-0.6-seed-1"]["macs"] <= 0.6 * table.full
+    assert 0.57 <= found["matched-0.6-1-seed-1"]["macs"] / table.full <= 0.6
+    assert found["unet-2-seed-1"]["parameters"]["spec"] == {"kind": "unet", "width": 2}
+    again = {f"{job[:-1]}2": r | {"seed": 2} for job, r in found.items()}
+    rows = verdicts.front_rows(found | again)
+    macs = [float(row[2].split()[0]) for row in rows]
+    assert len(rows) == 4 and macs == sorted(macs)
+    told = {row[0]: row[-1] for row in rows}
+    assert told.pop("searched-paper-0.6") and not any(told.values())
+    assert cli.main(["table", "front", "--data", tiny_folder.name]) == 0
+    assert "| searched-paper-0.6 | 1 |" in capsys.readouterr().out
 
 
 @pytest.fixture

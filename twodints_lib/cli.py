@@ -12,7 +12,7 @@ from twodints_lib.errors import InputError
 BENCHES = ("search", "instances", "loader")  # records/bench-<name>.json
 TRUTH = ("truth", "searches", "proxies")  # of the tables of truth
 TABLES = (
-    "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers",
+    "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers", "front",
     *BENCHES, *TRUTH,
 )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """The paper's results beside ours. No room before this one imports it.
 
 Modules that train and leave records: `table4` runs the rows of Table 4, `study` the studies of what
-a search earns, `tiny` the space so small that all its networks are trained; `challenge_tree` draws
-a tree in the layout of the challenge's archives, to run all this on without the download.
+a search earns, `front` the one of score against cost, `tiny` the space so small that all its
+networks are trained; `challenge_tree` draws a tree in the layout of the challenge's archives, to
+run all this on without the download.
 
 Modules that read records and need no network: `results` tells what those of rows and studies say,
 `verdicts` what their intervals allow to say of searches and controls, by Dice and by F1,
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "table4",
         "study",
         "tiny",
+        "front",
         "challenge_tree",
         "results",
         "verdicts",

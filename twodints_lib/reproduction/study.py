@@ -18,7 +18,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import planted, results, tiny
+from twodints_lib.reproduction import front, planted, results, tiny
 from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
@@ -28,7 +28,7 @@ from twodints_lib.training import diagnose, search
 from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
 
-STUDIES = ("controls", "sampling", "modalities", "tiny", "instances", "planted")
+STUDIES = ("controls", "sampling", "modalities", "tiny", "instances", "front", "planted")
 SEEDS = (1, 2, 3)
 SCALE = {
     "patch": 64,
@@ -228,6 +228,7 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
                 for n, k in product(PLANS, range(1, MATCHED + 1))
             },
         },
+        "front": {_plain(n): job for n, job in front.variants(PLANS).items()},
         "sampling": {n: (sampling_job, {"plan": PLANS[n]}) for n in two},
         "modalities": {
             f"{m}-{which}": (modality_job, {"modality": m, "which": which} | paper)

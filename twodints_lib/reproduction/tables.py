@@ -8,13 +8,14 @@ import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims, peers
+from twodints_lib.reproduction import claims, peers, results, verdicts
 from twodints_lib.reproduction.results import class_dice, load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
 from twodints_lib.truth import report as truth
 
 OPEN = "not run"
+NO_FRONT = "no record yet: twodints study --only front"
 SHAPED = "neurips-shaped"  # drawn images in the challenge's layout
 HEADERS = {
     "3": (
@@ -156,6 +157,10 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
     if name in report.BENCH_TABLES:
         header, make = report.BENCH_TABLES[name]
         return report.markdown(header, make(files.read_json(records.HOME / f"bench-{name}.json")))
+    if name == "front":
+        study = results.load_study("front", data)
+        table = report.markdown(verdicts.FRONT_HEADER, verdicts.front_rows(study))
+        return f"{results.caption(study)}\n\n{table}" if study else NO_FRONT
     header, make = {
         "claims": (claims.HEADER, lambda: claims.table(claims.settled())),
         "peers": (peers.HEADER, peers.rows),

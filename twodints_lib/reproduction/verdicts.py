@@ -7,7 +7,7 @@ study is {job: record}, as in `results`.
 import numpy as np
 import pandas as pd
 
-from twodints_lib.reproduction.results import Records, by_variant, matched_to
+from twodints_lib.reproduction.results import Records, by_variant, matched_to, means
 from twodints_lib.runs.records import scores_by_seed
 from twodints_lib.scoring.statistics import Difference, paired_difference
 
@@ -64,6 +64,30 @@ def _of_all(found) -> tuple[str, str]:
     better = sum(verdict(gain) == "search helped" for gain in found.values())
     word = "search helped" if 0 < better == len(found) else "no evidence that search helped"
     return f"better than {better} of {len(found)}", word
+
+
+FRONT_HEADER = (
+    "network", "trainings", "MACs", "parameters", "Dice", "mean F1",
+    "F1, minus random of its cost", "by F1",
+)  # fmt: skip
+
+
+def front_rows(study: Records) -> list[tuple]:
+    """Score against cost, cheapest first: each network of the study of fronts, under FRONT_HEADER.
+
+    Of a search decoded within a budget, the gain over random codes that cost as much; a seed's
+    mean is taken of these.
+    """
+    keys = ("macs", "metrics.network_parameters", "metrics.mean_dice", "metrics.mean_f1")
+    f1, rows = {v: scores_by_seed(some, "f1") for v, some in by_variant(study).items()}, []
+    for name, count, macs, size, *scores in sorted(means(study, *keys), key=lambda row: row[2]):
+        of_its_cost = f1.get(matched_to(name.rpartition("-")[2]))
+        gain = ("", "")
+        if name.startswith("searched") and of_its_cost:
+            gain = cells(paired_difference(f1[name], of_its_cost, least=1))
+        told = (f"{macs / 1e6:,.1f} M", f"{size:,.0f}", *(f"{x:.3f}" for x in scores))
+        rows.append((name, count, *told, *gain))
+    return rows
 
 
 MODALITY_HEADER = (

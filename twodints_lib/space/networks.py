@@ -30,8 +30,8 @@ def build(spec: Spec) -> nn.Module:
     common = {"spatial_dims": 2, "in_channels": CHANNELS, "out_channels": maps}
     if isinstance(spec, SegResNetSpec):
         return SegResNet(**common, upsample_mode=spec.upsample)
-    widths = (16, 32, 64, 128, 256)
-    return UNet(**common, channels=widths, strides=(2, 2, 2, 2), num_res_units=2)
+    channels = [spec.width * 2**level for level in range(5)]
+    return UNet(**common, channels=channels, strides=(2, 2, 2, 2), num_res_units=2)
 
 
 def supernet(

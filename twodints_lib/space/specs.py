@@ -51,18 +51,26 @@ class Spec:
 
 
 # Left out of records where they are so: records of before there were options name none.
-OPTIONS = {"head": "3-class", "names": operations.TWO, "downsample": False}
+OPTIONS = {"head": "3-class", "names": operations.TWO, "downsample": False, "width": 16}
 
 
 @dataclass(frozen=True)
 class UNetSpec(Spec):
-    """The challenge baseline's U-Net, 1,626,072 parameters (paper, Table 3)."""
+    """The challenge baseline's U-Net, 1,626,072 parameters (paper, Table 3).
+
+    `width`: channels of the finest of its five levels, twice as many at each coarser one.
+    """
 
     kind: ClassVar[str] = "unet"
     divisor: ClassVar[int] = 16
+    width: int = 16
+
+    def __post_init__(self):
+        if not 1 <= self.width <= 256:
+            raise InputError(f"width={self.width} is out of range; take 1 to 256.")
 
     def _name(self):
-        return "UNet"
+        return "UNet" if self.width == OPTIONS["width"] else f"UNet (Width {self.width})"
 
 
 @dataclass(frozen=True)
