@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from twodints_lib import plots
@@ -197,3 +198,19 @@ def test_series_share_one_look():
     history = [{"epoch": e, "loss": 1 / e, "dice": None if e == 1 else 0.5} for e in (1, 2, 3)]
     loss, dice = (ax.lines[0] for ax in plots.histories({"a": history}).axes)
     assert len(loss.get_xdata()) == 3 and list(dice.get_xdata()) == [2, 3]
+
+
+@pytest.mark.parametrize("name", ["edge", "supernet", "bilevel"])
+def test_the_boxes_of_a_diagram_hold_their_words_and_stay_apart(name):
+    fig = getattr(plots, name)()
+    (ax,) = fig.axes
+    canvas = FigureCanvasAgg(fig)
+    fig.draw(canvas.get_renderer())
+    frames = [patch.get_window_extent() for patch in ax.patches]
+    words = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    whole = fig.bbox
+    for frame in frames:
+        assert whole.x0 < frame.x0 and frame.x1 < whole.x1 and frame.y1 < whole.y1
+        assert sum(frame.overlaps(other) for other in frames) == 1
+        (inside,) = [w for w in words if frame.contains(w.x0 + w.width / 2, w.y0 + w.height / 2)]
+        assert frame.x0 <= inside.x0 and inside.x1 <= frame.x1

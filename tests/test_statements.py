@@ -69,10 +69,6 @@ MEANING = {  # no fact about an output: what a word means, how to read, what fol
         "One short loop trains them all; what differs between a laptop and the paper is how long "
         "it runs.",
     ],
-    "04": [
-        "Then it mixes its operations: skip (do nothing) and a 3x3 convolution, weighted by a "
-        "softmax.",
-    ],
     "05": [
         "Nothing in this objective asks a path to decide for 0 or 1.",
         "A line that stays near one half is a path that the supernet uses at half strength.",

@@ -1,7 +1,8 @@
 """Figures: plain arrays in, a matplotlib Figure out. Only this room imports matplotlib.
 
 Display: `show` stamps a figure with what made it and displays it with a text for those who cannot
-see it; `show_table` does the same for rows; `png` gives the bytes of a figure.
+see it, `display_figure` does so without a stamp, for what shows no result; `show_table` displays
+rows; `png` gives the bytes of a figure.
 
 Pictures of cells: `grey` makes any image displayable; `outlined` draws the rim of every cell on
 it; `label_picture` colours instances; `panels` sets pictures side by side; `errors` sets truth
@@ -15,6 +16,9 @@ and Dice over epochs; `distributions` cumulative shares; `dice_against_f1` a dot
 
 The search space: `lattices` draws states of the lattice side by side; `code` a decoded network.
 
+Diagrams of boxes and arrows: `diagram` draws any; `edge` what a path does; `supernet` two blocks
+with what stands before and behind them; `bilevel` one step of a search in the way of DiNTS.
+
 Sliders, for a live session: `live_lab`, `live_replay` and `live_thresholds`.
 """
 
@@ -26,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "pictures": [
             "show",
+            "display_figure",
             "show_table",
             "png",
             "grey",
@@ -50,6 +55,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "path_curves",
         ],
         "lattice": ["lattices", "code"],
+        "diagrams": ["diagram", "edge", "supernet", "bilevel"],
         "live": ["live_lab", "live_replay", "live_thresholds"],
     },
 )
