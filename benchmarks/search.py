@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 
 import monai_weights
 import numpy as np
@@ -21,7 +22,7 @@ from monai.networks.nets.dints import DiNTS, TopologySearch
 
 from twodints_lib import files
 from twodints_lib.runs import environment
-from twodints_lib.space import cost, networks, objective, operations, topology
+from twodints_lib.space import budget, cost, cost_tables, networks, objective, operations, topology
 from twodints_lib.space.lattice import Edge
 
 COMMON = {"spatial_dims": 2, "use_downsample": False, "norm_name": "INSTANCE"}
@@ -127,6 +128,25 @@ def decode_times() -> dict:
     return {"seconds": times, "added_mib": memory, "ratios": {"times faster": stock / ours}}
 
 
+def budget_times() -> dict:
+    """Decode under a budget, depth 4, 12 blocks, 2 and 6 operations: median and longest time over
+    costs, shares and random alphas."""
+    found = {}
+    for names in (operations.TWO, operations.SIX):
+        times = []
+        for kind in cost_tables.COSTS:
+            table = cost_tables.cost_table(kind, 12, 4, names, channel_mul=0.5)
+            for seed in range(4):
+                rng = np.random.default_rng(seed)
+                alphas = rng.normal(size=(12, 10)), rng.normal(size=(12, 10, len(names)))
+                for share in (0.15, 0.3, 0.5):
+                    call = partial(budget.decode_within, *alphas, share, table)
+                    times.append(min(seconds(call) for _ in range(5)))
+        spread = {"median": float(np.median(times)), "longest": max(times)}
+        found[f"{len(names)} operations"] = spread
+    return {"seconds": found, "ratios": {}}
+
+
 def six_operations() -> dict:
     """Peak memory of one training step, 6 operations, mul 0.5, 8 blocks, 128 px, batch 2."""
     variants = ("monai's way", "ours", "ours, checkpointed")
@@ -202,6 +222,7 @@ def main():
         "search step": step_times,
         "topology loss": topology_times,
         "decode": decode_times,
+        "decode under a budget": budget_times,
         "six operations": six_operations,
     }.items():
         found[name] = part()

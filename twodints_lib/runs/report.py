@@ -113,6 +113,9 @@ def bench_rows(record: dict) -> list[tuple]:
     over, memory = record["search step"]["ratios"], record["decode"]["added_mib"]
     theirs, ours = (over[f"{who}ver its convolutions alone"] for who in ("MONAI o", "o"))
     six, ratio = (record["six operations"][k] for k in ("added_mib", "ratios"))
+    for name, took in record.get("decode under a budget", {}).get("seconds", {}).items():
+        words = f"{took['median'] * 1e3:,.0f} ms, at most {took['longest'] * 1e3:,.0f} ms"
+        rows.append((f"decode under a budget, {name}", "not there", words, ""))
     return [
         *rows,
         ("search step over its convolutions alone", f"{theirs:.2f}", f"{ours:.2f}", ""),
