@@ -151,7 +151,7 @@ class _Space:
         top, bottom = (before[0] + behind[0]).max(), below.score - price * limit
         rounding = 1e-12 * max(1, abs(top), np.abs(self.scores).max())
         # The best code is mostly close to the bound: what lies far below it is looked at last.
-        for part in (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1):
+        for part in (1 / 16, 1 / 4, 1):
             least_value = below.score - price * limit  # of any better code
             goal = max(top - part * (top - bottom), least_value) + rounding
             found = self.above(goal, limit, price, passes, least)
