@@ -1,4 +1,4 @@
-# Rows of Table 4 x seeds, each by notebook 09 under papermill. `make sweep` runs it on this machine;
+# Rows of Table 4 x seeds, each by the notebook one_row under papermill. `make sweep` runs it on this machine;
 # `snakemake --profile profiles/slurm` sends the same jobs to a cluster. A finished job is its
 # executed notebook and the row's record; neither is ever made twice.
 import os
@@ -16,24 +16,25 @@ if ROWS == ["all"]:
 SEEDS = str(config.get("seeds", "1 2 3")).split()
 SCALE = f"{PRESET}-{Path(DATA).name}"
 OUT = f"{RUNS}/sweep/{SCALE}"
+(NOTEBOOK,) = (path.name for path in Path("notebooks").glob("*_one_row.ipynb"))
 STEPS = f"-p max_steps {config['max_steps']}" if "max_steps" in config else ""
 
 
 rule all:
     input:
-        expand(OUT + "/{row}-seed-{seed}/09_one_row.ipynb", row=ROWS, seed=SEEDS),
+        expand(OUT + "/{row}-seed-{seed}/" + NOTEBOOK, row=ROWS, seed=SEEDS),
 
 
 rule row:
     output:
-        OUT + "/{row}-seed-{seed}/09_one_row.ipynb",
+        OUT + "/{row}-seed-{seed}/" + NOTEBOOK,
     threads: 1
     resources:
         mem_mb=8000,
         runtime=config.get("minutes", 240),
     shell:
         "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} {PYTHON} -m twodints_lib.cli run "
-        "--only 09 --preset {PRESET} --data '{DATA}' -p row {wildcards.row} -p seed {wildcards.seed} "
+        "--only one_row --preset {PRESET} --data '{DATA}' -p row {wildcards.row} -p seed {wildcards.seed} "
         "{STEPS} --out $(dirname {output})"
 
 

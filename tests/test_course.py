@@ -18,7 +18,7 @@ from nbclient.exceptions import DeadKernelError
 from twodints_lib import cli, course, files
 from twodints_lib.exercises import cells
 from twodints_lib.exercises.question import STUB_LEFT
-from twodints_lib.runs import settings, store
+from twodints_lib.runs import notebooks, settings, store
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.training import loop
 
@@ -68,10 +68,10 @@ def test_a_folder_of_ones_own_needs_no_modalities(tiny_folder, tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(tiny_folder, folder)
     (folder / "modality.csv").unlink()
-    only = [word for n in ("00", "01", "02", "07") for word in ("--only", n)]
+    only = [word for n in ("00", "01", "02", "instance") for word in ("--only", n)]
     run = twodints("run", "--data", str(folder), *only, TWODINTS_RUNS=str(tmp_path / "runs"))
     assert run.returncode == 0, run.stderr
-    record = tmp_path / "runs" / "course-smoke-mine" / "run-00-01-02-07.json"
+    record = tmp_path / "runs" / "course-smoke-mine" / "run-00-01-02-instance.json"
     networks = json.loads(record.read_text())["networks"]
     assert networks and all(list(n["per_modality"]) == ["unknown"] for n in networks)
 
@@ -81,7 +81,7 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
 
     monkeypatch.delenv("TWODINTS_PRESET", raising=False)
     monkeypatch.chdir(tmp_path)  # from a folder that is not the checkout
-    source = next(course.NOTEBOOKS.glob("05*.ipynb"))
+    source = notebooks.find("supernet_search")
     values = {"preset": "smoke", "seed": 7}
     papermill.execute_notebook(str(source), "out.ipynb", values, progress_bar=False)
     text = Path("out.ipynb").read_text()
@@ -92,7 +92,7 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
     ("args", "word"),
     [(["--preset", "fast"], "fast"), (["--data", "nowhere"], "nowhere"), (["--only", "99"], "99"),
      (["-p", "epochs", "3"], "epochs"), (["-p", "seed", "x"], "seed"),
-     (["-p", "seed", "-3"], "seed"), (["--only", "05", "-p", "patch", "50"], "patch"),
+     (["-p", "seed", "-3"], "seed"), (["--only", "supernet", "-p", "patch", "50"], "patch"),
      (["-p", "arch_rate", "-2"], "arch_rate"), (["-p", "patch", "0"], "patch"),
      (["-p", "paths", "some"], "paths='some'"), (["-p", "scaling", "none"], "scaling"),
      (["-p", "budget", "1.5"], "budget"), (["-p", "threshold", "0"], "threshold"),
@@ -100,11 +100,11 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
      (["-p", "lab_seed", "-2"], "lab_seed"), (["-p", "model", "nothing"], "nothing"),
      (["-p", "row", "dints-9"], "dints-9"), (["-p", "max_steps", "-2"], "max_steps"),
      (["-p", "seed", "3", "--refresh"], "--refresh"),
-     (["--only", "02", "-p", "baseline_epochs", "3"], "baseline_epochs"),
-     (["--only", "05", "-p", "channel_mul", "100"], "channel_mul"),
-     (["--only", "03", "-p", "patch", "40"], "patch"),
-     (["--only", "06", "-p", "patch", "24", "-p", "num_depths", "5"], "patch"),
-     (["--only", "04", "-p", "num_depths", "9"], "num_depths")],
+     (["--only", "targets_and_back", "-p", "baseline_epochs", "3"], "baseline_epochs"),
+     (["--only", "supernet_search", "-p", "channel_mul", "100"], "channel_mul"),
+     (["--only", "baselines", "-p", "patch", "40"], "patch"),
+     (["--only", "derived_network", "-p", "patch", "24", "-p", "num_depths", "5"], "patch"),
+     (["--only", "search_space", "-p", "num_depths", "9"], "num_depths")],
     ids=lambda a: " ".join(a) if isinstance(a, list) else "",
 )  # fmt: skip
 def test_a_bad_call_is_refused_before_anything_starts(args, word, tmp_path, capsys, own_runs):
@@ -235,6 +235,20 @@ def test_refresh_gives_back_the_committed_form(tmp_path, monkeypatch):
     assert files.read_json(kept) == record  # a part never replaces the whole
     again = nbformat.read(home / source.name, as_version=4)
     assert again == nbformat.read(source, as_version=4)
+
+
+def test_a_notebook_is_meant_by_its_name_or_its_number():
+    (path,) = course.chosen(["supernet_search"])
+    assert notebooks.name_of(path) == "supernet_search"
+    assert course.chosen([path.name[:2]]) == [path]
+    assert course.chosen(["the_papers", "supernet"]) == [path, notebooks.find("the_papers_tables")]
+
+
+def test_a_notebook_that_is_new_is_added_to_the_record_of_the_course():
+    some = [{"notebook": n, "seconds": 1} for n in ("00_start_here", "02_baselines")]
+    part = [{"notebook": n, "seconds": 2} for n in ("01_the_data", "02_baselines")]
+    told = course._with_new({"notebooks": some}, {"notebooks": part})["notebooks"]
+    assert told == [some[0], part[0], some[1]]
 
 
 def test_runs_dir_follows_its_variable(monkeypatch, tmp_path):

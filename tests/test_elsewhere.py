@@ -12,6 +12,8 @@ import nbformat
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from twodints_lib.runs import notebooks
+
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text()
 PYTHONS = SpecifierSet(
@@ -52,7 +54,7 @@ def test_every_target_of_the_course_has_a_way_without_make():
 
 @pytest.mark.parametrize("repository", ["", "https://example.org/course.git"])
 def test_the_cell_for_colab_fetches_what_it_is_told(repository, monkeypatch):
-    book = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4)
+    book = nbformat.read(notebooks.find("start_here"), as_version=4)
     code = [c.source for c in book.cells if c.cell_type == "code"]
     at = next(i for i, source in enumerate(code) if source.startswith("repository = "))
     assert not [s for s in code[:at] if "twodints_lib" in s]  # it comes before the first import

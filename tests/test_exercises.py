@@ -16,12 +16,13 @@ from twodints_lib.errors import InputError
 from twodints_lib.exercises import cells
 from twodints_lib.exercises.exercise import CORRECT, KINDS, UNTOUCHED, WRONG, result, same
 from twodints_lib.exercises.question import STUB_LEFT
+from twodints_lib.runs import notebooks
 from twodints_lib.space import topology
 
 BANK = exercises.every()
 ALL = {e.name: e for own in BANK.values() for e in own}
 every = pytest.mark.parametrize("name", ALL)
-BOOKS = {n: nbformat.read(cells.notebook_of(n), as_version=4) for n in BANK}
+BOOKS = {n: nbformat.read(notebooks.find(n), as_version=4) for n in BANK}
 
 
 def run(source) -> str:
@@ -271,10 +272,10 @@ def test_cells_go_to_their_section_and_only_once(tmp_path):
 
 def test_write_renews_what_differs_and_nothing_else(tmp_path, capsys, monkeypatch):
     for name in BANK:
-        source = cells.notebook_of(name)
+        source = notebooks.find(name)
         (tmp_path / source.name).write_bytes(source.read_bytes())
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    path = cells.notebook_of("targets_and_back", tmp_path)
+    path = notebooks.find("targets_and_back", tmp_path)
     path.write_text(path.read_text().replace("return ...", "return 0"))
     assert exercises.write(tmp_path) == [path]
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

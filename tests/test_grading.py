@@ -8,6 +8,7 @@ import pytest
 
 from twodints_lib import cli, exercises
 from twodints_lib.exercises import cells
+from twodints_lib.runs import notebooks
 
 NAME = "targets_and_back"
 OWN = {e.name: e for e in exercises.every()[NAME]}
@@ -79,7 +80,7 @@ def test_a_class_is_graded_whatever_it_hands_in(tmp_path, monkeypatch, capsys):
 
 
 def test_a_whole_notebook_with_the_solutions_in_is_correct(tmp_path):
-    book = nbformat.read(cells.notebook_of(NAME), as_version=4)
+    book = nbformat.read(notebooks.find(NAME), as_version=4)
     for cell in book.cells:
         if cell.cell_type == "code" and cells.exercise_of(cell):
             cell.source = SOLVED[cells.exercise_of(cell)]

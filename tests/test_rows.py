@@ -13,7 +13,7 @@ from twodints_lib.data import dataset, images, manifest
 from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.reproduction import challenge_tree, results, table4, tables
-from twodints_lib.runs import paper, records, settings
+from twodints_lib.runs import notebooks, paper, records, settings
 from twodints_lib.scoring.statistics import crossed_interval
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SupernetSpec, UNetSpec
@@ -278,13 +278,13 @@ def test_a_sweep_runs_every_row_and_its_profile_can_be_read():
     assert set(profile["set-resources"]) == {"row"} and "rule row:" in text
 
 
-def test_every_committed_row_has_what_notebook_09_reads():
+def test_every_committed_row_has_what_the_notebook_of_a_row_reads():
     found = [files.read_json(p) for p in records.ROWS.glob("*/*-seed-*.json")]
     assert len(found) >= 27
     for record in found:
         assert record["modality_dice"].keys() == record["metrics"]["per_modality"].keys()
         assert {"mean_dice", "mean_f1", "network_parameters"} <= record["metrics"].keys()
-    book = (files.ROOT / "notebooks" / "09_one_row.ipynb").read_text()
+    book = notebooks.find("one_row").read_text()
     assert 'if \\"curve\\" in record' in book or all("curve" in r for r in found)
 
 

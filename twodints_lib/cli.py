@@ -210,7 +210,7 @@ COMMANDS = (
     ("run", "execute notebooks by papermill, or train one row", _run, (
         ("--preset", _value("smoke, laptop, quarter or paper (default: smoke)", default="smoke")),
         DATA,
-        ("--only", _many("NN", "e.g. 05; repeatable")),
+        ("--only", _many("NAME", "a notebook: supernet_search, or its number; repeatable")),
         ("-p", _many(("NAME", "VALUE"), "a notebook's parameter") | {"dest": "given", "nargs": 2}),
         ("--out", _value("where to leave the executed notebooks (default: runs/course-...)")),
         ("--refresh", _flag("renew committed notebooks and records")),

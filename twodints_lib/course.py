@@ -19,29 +19,33 @@ from twodints_lib.errors import InputError
 from twodints_lib.lab import optics
 from twodints_lib.messages import log
 from twodints_lib.reproduction import table4
-from twodints_lib.runs import kernels, opening, pretrained, report, settings, store
+from twodints_lib.runs import kernels, notebooks, opening, pretrained, report, settings, store
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.scoring.scores import Rules
 from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec, spec_of
 from twodints_lib.training.search import Plan
 
-NOTEBOOKS = files.ROOT / "notebooks"
+NOTEBOOKS = notebooks.FOLDER
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 OURS = ("course.json", "results.csv", "results.md", "html")  # html: pages of earlier versions
 
 
 def chosen(only: list[str]) -> list[Path]:
-    """The notebooks whose name starts with one of the given prefixes, all by default."""
-    every = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    """The notebooks whose number or name starts with one of the given words, all by default."""
+    every = notebooks.every(NOTEBOOKS)
     if not every:
         raise InputError(
             "run: this install has no notebooks; clone the repository and call `make setup` there."
         )
     for prefix in only:
-        if not any(p.name.startswith(prefix) for p in every):
+        if not any(_is_meant(p, prefix) for p in every):
             names = ", ".join(p.stem for p in every)
             raise InputError(f"--only {prefix}: no notebook starts so; there are {names}.")
-    return [p for p in every if not only or any(p.name.startswith(x) for x in only)]
+    return [p for p in every if not only or any(_is_meant(p, x) for x in only)]
+
+
+def _is_meant(notebook: Path, prefix: str) -> bool:
+    return notebook.name.startswith(prefix) or notebooks.name_of(notebook).startswith(prefix)
 
 
 @cache
@@ -53,15 +57,13 @@ def parameters_of(notebook: Path) -> dict[str, type]:
     return {name: TYPES[p["inferred_type_name"]] for name, p in found.items()}
 
 
-def plan(
-    notebooks: Iterable[Path], preset: str, data: str, given: dict[str, str]
-) -> dict[Path, dict]:
+def plan(books: Iterable[Path], preset: str, data: str, given: dict[str, str]) -> dict[Path, dict]:
     """Parameters of each notebook, or an InputError before anything runs.
 
     A name must exist in at least one of the notebooks; each takes those that it declares, and
     keeps its own value of what is given as unset.
     """
-    declared = {n: parameters_of(n) for n in notebooks}
+    declared = {n: parameters_of(n) for n in books}
     known = sorted({name for d in declared.values() for name in d})
     for name in given:
         if name not in known:
@@ -292,17 +294,18 @@ def refresh(folder: str | Path, only: Iterable[str] = ()) -> None:
     """Copy executed notebooks over the committed ones, without papermill's marks, and the record.
 
     Notebooks are only copied from a laptop run on simulated data: no image of others enters here.
-    The record of a part never replaces that of a whole course.
+    The record of a part never replaces that of a whole course; what it adds are notebooks that the
+    whole course did not have yet.
     """
     import nbformat
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     record = files.read_json(Path(folder) / record_name(only))
     path = files.shipped("records") / f"course-{record['preset']}-{record['data']}.json"
-    kept = files.read_json(path)["notebooks"] if path.is_file() else [{"notebook": ""}]
-    if not (only and kept[0]["notebook"].startswith("00")):
-        files.write_json(path, record)
-    took = {n["notebook"]: n for n in (*record["notebooks"], *files.read_json(path)["notebooks"])}
+    whole = files.read_json(path) if only and path.is_file() else record
+    files.write_json(path, _with_new(whole, record) if report.is_whole(whole) else record)
+    told = (*record["notebooks"], *files.read_json(path)["notebooks"])
+    took = {notebooks.name_of(n["notebook"]): n for n in told}
     if (record["preset"], record["data"]) != ("laptop", "simulated"):
         return
     for path in (Path(folder) / f"{n['notebook']}.ipynb" for n in record["notebooks"]):
@@ -318,7 +321,14 @@ def refresh(folder: str | Path, only: Iterable[str] = ()) -> None:
         for cell, original in zip(kept, source.cells, strict=True):
             cell.metadata, cell.id = original.metadata, original.id
         book.cells, book.metadata = kept, source.metadata
-        told = opening.line(book.metadata, took[path.stem], NOTEBOOKS)
+        told = opening.line(book.metadata, took[notebooks.name_of(path)], NOTEBOOKS)
         book.cells[0].source = opening.renewed(book.cells[0].source, told)
         with files.whole_file(NOTEBOOKS / path.name) as made:
             nbformat.write(book, made)
+
+
+def _with_new(whole: dict, part: dict) -> dict:
+    """The record of a whole course with the notebooks of a part that it lacks, in their order."""
+    told = {notebooks.name_of(n["notebook"]): n for n in (*part["notebooks"], *whole["notebooks"])}
+    order = [notebooks.name_of(path) for path in notebooks.every(NOTEBOOKS)]
+    return whole | {"notebooks": [told[name] for name in order if name in told]}

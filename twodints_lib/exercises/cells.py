@@ -14,8 +14,9 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.exercises.exercise import Exercise
 from twodints_lib.exercises.question import STUB_LEFT, every
+from twodints_lib.runs import notebooks
 
-NOTEBOOKS = files.ROOT / "notebooks"
+NOTEBOOKS = notebooks.FOLDER
 HEADER = ("notebook", "exercise", "kind", "wrong answers refused")
 
 
@@ -100,19 +101,11 @@ def _place(cells: list, exercise: Exercise) -> int:
     return next((i for i in code if not exercise_of(cells[i])), end)
 
 
-def notebook_of(name: str, folder: Path = NOTEBOOKS) -> Path:
-    """The notebook of this name, whatever its number."""
-    found = sorted(folder.glob(f"[0-9]*_{name}.ipynb"))
-    if len(found) != 1:
-        raise InputError(f"exercises/bank/{name}.py: has no notebook NN_{name}.ipynb; rename it.")
-    return found[0]
-
-
 def write(folder: Path = NOTEBOOKS) -> list[Path]:
     """Renew the exercises' cells of every notebook that has some; the notebooks that changed."""
     changed = []
     for name, exercises in every().items():
-        path = notebook_of(name, folder)
+        path = notebooks.find(name, folder)
         book = nbformat.read(path, as_version=4)
         made = with_exercises(book, exercises)
         if made != book:
@@ -124,6 +117,6 @@ def write(folder: Path = NOTEBOOKS) -> list[Path]:
 
 def rows() -> list[tuple]:
     """Notebook, exercise, kind and number of wrong answers refused, in the course's order."""
-    order = {p.stem.partition("_")[2]: p.stem for p in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
+    order = {notebooks.name_of(p): p.stem for p in notebooks.every(NOTEBOOKS)}
     books = sorted(((order.get(n, n), own) for n, own in every().items()), key=lambda book: book[0])
     return [(book, e.name, e.kind, len(e.wrong)) for book, exercises in books for e in exercises]

@@ -1,10 +1,12 @@
 """The line under a notebook's title: its level, what comes before it, its time and memory.
 
-Level and what comes before are in the notebook's metadata (`level`, `needs`); seconds and memory
-are those of a recorded course.
+Level and what comes before are in the notebook's metadata (`level`, and `needs`, their names);
+seconds and memory are those of a recorded course.
 """
 
 from pathlib import Path
+
+from twodints_lib.runs import notebooks
 
 MARK = "*Level: "  # how the line begins
 
@@ -12,7 +14,7 @@ MARK = "*Level: "  # how the line begins
 def line(metadata: dict, took: dict, folder: Path) -> str:
     """The line of a notebook with this metadata that a course's record says `took` so long:
     {"seconds", "peak_gib"}. `folder` holds the notebooks."""
-    needs = [next(folder.glob(f"{number}_*.ipynb")).name for number in metadata["needs"]]
+    needs = [notebooks.find(name, folder).name for name in metadata["needs"]]
     before = " and ".join(f"[{name[:2]}]({name})" for name in needs) or "nothing"
     seconds = took["seconds"]
     time = f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from twodints_lib.runs import paper, records
+from twodints_lib.runs import notebooks, paper, records
 from twodints_lib.space.specs import spec_of
 
 PARAMETER_HEADER = ("Table 3 row", "ours", "paper", "equal")
@@ -79,6 +79,12 @@ def course_records() -> list[dict]:
     return list(records.load_records(records.HOME, "course-*.json").values())
 
 
+def is_whole(record: dict) -> bool:
+    """Whether a course's record is that of the whole course, and not of a part: it begins where
+    the course begins."""
+    return notebooks.name_of(record["notebooks"][0]["notebook"]) == "start_here"
+
+
 KEPT = (None, "3-class")  # records of before there were heads name none
 
 
@@ -94,8 +100,8 @@ def preset_rows(records: list[dict]) -> list[tuple]:
         # A training that was found, or went on after an interruption, still took its time.
         trained = sum(float(n["row"]["seconds"]) for n in r["networks"])
         minutes = max(sum(n["seconds"] for n in r["notebooks"]), trained) / 60
-        part = [n["notebook"][:2] for n in r["notebooks"]]
-        data = r["data"] if part[0] == "00" else f"{r['data']}, notebooks {', '.join(part)}"
+        part = ", ".join(notebooks.number_of(n["notebook"]) for n in r["notebooks"])
+        data = r["data"] if is_whole(r) else f"{r['data']}, notebooks {part}"
         rows.append((r["preset"], data, f"{minutes:.1f}", f"{peak:.1f} GB", score))
     return rows
 
