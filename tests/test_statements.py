@@ -24,6 +24,9 @@ ELSEWHERE = {  # held by another test
             "test_topology.py::test_any_finite_logit_is_decoded_and_sampled",
     },
     "05": {
+        "So the decode itself is held to a budget: of the codes that cost at most a share of the "
+        "full grid, it takes the most probable one, paths and operations chosen together.":
+            "test_budget.py::test_the_decode_is_the_best_that_the_budget_allows",
         "During the warm-up no path moves.":
             "test_search.py::test_alphas_rest_during_the_warm_up_and_weights_never_see_the_other_"
             "half",
