@@ -1,4 +1,4 @@
-"""The command `twodints`: doctor, data, run, exercises, study, segment, evaluate, table, ..."""
+"""The command `twodints`: doctor, data, run, runs, exercises, study, segment, table, ..."""
 
 import argparse
 import json
@@ -171,6 +171,20 @@ def _table(args):
     return 1 if any(r[-1] != "yes" for r in rows) else 0
 
 
+def _runs_pack(args):
+    runs.packing.pack(args.file, args.source, args.notebooks)
+
+
+def _runs_unpack(args):
+    runs.packing.unpack(args.file)
+
+
+def _runs_pool(args):
+    from twodints_lib.reproduction import pooling
+
+    print(pooling.pool(args.folder, args.csv))
+
+
 def _exercises(args):
     from twodints_lib import exercises
 
@@ -215,6 +229,19 @@ COMMANDS = (
         ("--out", _value("where to leave the executed notebooks (default: runs/course-...)")),
         ("--refresh", _flag("renew committed notebooks and records")),
         ("--row", _many("NAME", "train a row of Table 4 at this scale, or all; no notebooks")),
+    )),
+    ("runs", "results for a class: one file of them, and a class's seeds in one table", None, ()),
+    ("runs pack", "put what a course run trained into one file", _runs_pack, (
+        ("file", _value("a new file, NAME.zip")),
+        ("--from", _value("the run's folder (default: the last)", dest="source")),
+        ("--notebooks", _value("some of them, by name or number", nargs="+", default=[])),
+    )),
+    ("runs unpack", "take such a file's results as if they had been trained here", _runs_unpack, (
+        ("file", _value("a file that runs pack made")),
+    )),
+    ("runs pool", "one table of many people's results, and what they say together", _runs_pool, (
+        ("folder", _value("packs, and records or folders of runs, one a person")),
+        ("--csv", _value("table to write: a result a line", metavar="FILE", required=True)),
     )),
     ("study", "what the search earns against controls (hours)", _study, (
         DATA,

@@ -38,14 +38,10 @@ def chosen(only: list[str]) -> list[Path]:
             "run: this install has no notebooks; clone the repository and call `make setup` there."
         )
     for prefix in only:
-        if not any(_is_meant(p, prefix) for p in every):
+        if not any(notebooks.is_meant(p, prefix) for p in every):
             names = ", ".join(p.stem for p in every)
             raise InputError(f"--only {prefix}: no notebook starts so; there are {names}.")
-    return [p for p in every if not only or any(_is_meant(p, x) for x in only)]
-
-
-def _is_meant(notebook: Path, prefix: str) -> bool:
-    return notebook.name.startswith(prefix) or notebooks.name_of(notebook).startswith(prefix)
+    return [p for p in every if not only or any(notebooks.is_meant(p, x) for x in only)]
 
 
 @cache
@@ -160,9 +156,12 @@ def run_course(
         for i, (notebook, parameters) in enumerate(jobs.items(), 1):
             log.info(f"[{i}/{len(jobs)}] {notebook.name}")
             seconds, peak = _execute(notebook, parameters, out)
-            done.append({"notebook": notebook.stem, "seconds": round(seconds, 1), "peak_gib": peak})
+            runs = sorted(set(used.read_text().split()))
+            used.write_text("")
+            took = {"seconds": round(seconds, 1), "peak_gib": peak, "runs": runs}
+            done.append({"notebook": notebook.stem} | took)
             log.info(f"      {seconds:.0f} s, {peak:.1f} GB")
-        networks = _networks(set(used.read_text().split()))
+        networks = _networks({run for d in done for run in d["runs"]})
     finally:
         del os.environ["TWODINTS_USED"]
         used.unlink()

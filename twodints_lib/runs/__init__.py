@@ -3,8 +3,8 @@
 `begin` checks a notebook's parameters and opens its data: a `Setup`. `PRESETS` has the settings of
 a first look, a laptop and the paper; `runs_dir` is where results go; `look` checks this machine.
 `ROWS` are the rows of the paper's tables as printed; `text_table` and `markdown` print any table.
-The modules `settings, setup, store, doctor, environment, kernels, paper, pretrained` (networks that
-come with the project) and `report` hold the rest.
+The modules `settings, setup, store, doctor, environment, kernels, notebooks, packing` (results as
+one file), `paper, pretrained` (networks that come with the project) and `report` hold the rest.
 """
 
 import lazy_loader
@@ -15,6 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "doctor",
         "environment",
         "kernels",
+        "notebooks",
+        "packing",
         "paper",
         "pretrained",
         "report",

@@ -22,6 +22,11 @@ def name_of(notebook: str | Path) -> str:
     return Path(notebook).stem.partition("_")[2]
 
 
+def is_meant(notebook: str | Path, word: str) -> bool:
+    """Whether a word begins a notebook's number or its name: "05", "supernet"."""
+    return Path(notebook).name.startswith(word) or name_of(notebook).startswith(word)
+
+
 def find(name: str, folder: Path = FOLDER) -> Path:
     """The notebook of this name, whatever its number; InputError where there is none."""
     found = [p for p in every(folder) if name_of(p) == name]
