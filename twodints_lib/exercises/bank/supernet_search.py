@@ -1,4 +1,4 @@
-"""Exercises of the notebook on the search: a path's probability, its entropy, its pull."""
+"""Exercises of the notebook on the search: a path's probability, its entropy, its pull, memory."""
 
 import numpy as np
 
@@ -14,11 +14,11 @@ def _logits():
 PROBABILITY = Exercise(
     name="probability-of-a-path",
     kind="implement",
-    section="How far did the path probabilities move?",
+    section="How does a choice become a number that can be trained?",
     title="the probability of a path",
     question=r"""
 Path $i$ of a block has the logit $\alpha_i$; alone, it would be on with probability
-$p_i = \sigma(\alpha_i) = 1 / (1 + e^{-\alpha_i})$, whatever the others do. But a block without any
+$\sigma(\alpha_i) = 1 / (1 + e^{-\alpha_i})$, whatever the others do. But a block without any
 path is not allowed. Write `probability(alpha)`: the probability of each path to be on, given that
 at least one path of its block is. `alpha` is an array with a block's logits.
 """,
@@ -172,7 +172,7 @@ def entropy(p):
 SLOPE = Exercise(
     name="pull-of-the-entropy",
     kind="predict",
-    section="Which term is in charge?",
+    section="Where does each term lead, and how hard does it pull?",
     title="how hard does the entropy pull at the start?",
     question=r"""
 A single path with the logit $\alpha$ is on with $p = \sigma(\alpha)$, and the entropy of $p$ is to
@@ -223,4 +223,55 @@ answer = (bits(1e-4) - bits(-1e-4)) / 2e-4
     tolerance=1e-3,
 )
 
-EXERCISES = (PROBABILITY, ENTROPY, SLOPE)
+REST = Exercise(
+    name="budget-at-rest",
+    kind="predict",
+    section="How much memory would it take?",
+    title="which budget does an untouched supernet meet?",
+    question=r"""
+Before a search all logits are about nought, so each path of a large block is on with $p_i$ of about
+one half. While the supernet is trained, all of its paths are computed and kept. Predict the budget
+$\beta$ at which the memory term $M = |m - \beta|$ is zero then, with one decimal. Read what $m$
+counts once more.
+""",
+    answer="answer",
+    stub="answer = ...",
+    hint=r"""
+$m$ is a mean of the $p_i$ with the weights $m_{bi}$. What is the mean of numbers that are all about
+the same?
+""",
+    solution="answer = 0.5  # the mean of the probabilities, whatever each path keeps",
+    also=(
+        """
+p, kept = np.full(10, 0.5), np.random.default_rng(0).uniform(1, 10, 10)
+answer = (p * kept).sum() / kept.sum()
+""",
+    ),
+    wrong=(
+        Wrong(
+            "what is computed",
+            "answer = 1.0",
+            "So much does the training itself take. The term asks what a network drawn from the "
+            "alphas is expected to take.",
+        ),
+        Wrong(
+            "what is asked for",
+            "answer = 0.8",
+            "That is the usual budget. Is the term zero there before anything has moved?",
+        ),
+        Wrong(
+            "undecided is free",
+            "answer = 0.0",
+            "No path has been chosen, and yet each is expected to be there now and then.",
+        ),
+        Wrong(
+            "one path alone",
+            "answer = 0.1",
+            "That would be one of ten paths. In the sum each counts by its probability.",
+        ),
+    ),
+    otherwise="Write down the formula of m for two paths with the same probability.",
+    tolerance=0.02,
+)
+
+EXERCISES = (PROBABILITY, ENTROPY, REST, SLOPE)
