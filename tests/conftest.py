@@ -1,6 +1,7 @@
 """Fixtures: a tiny data set on disk, and a world of its own for caches and runs."""
 
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -104,3 +105,19 @@ def made_up_table(name="cells-99", blocks=2, depths=2, seeds=5, noise=0.5):
 def truth_table():
     """A made-up table of the 99 networks."""
     return made_up_table()
+
+
+@pytest.fixture(scope="session")
+def browser_page():
+    """A page of a headless browser; `page.asked` has the address of everything that it loads."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no Chromium here: apt install chromium")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        yield page
+        browser.close()

@@ -78,47 +78,53 @@ def test_an_outline_stays_inside_its_cell():
 
 @pytest.mark.parametrize("modality", optics.MODALITIES)
 def test_the_lab_draws_each_modality(modality):
-    assert len(plots.lab(modality, 1, default_dials(modality), size=(64, 64)).axes) == 2
+    fig = plots.lab(modality, 1, default_dials(modality))
+    assert len(fig.axes) == 4 and "Dice" in fig.get_suptitle()
 
 
-def slides(shown, monkeypatch, capsys, call):
-    """The dials that a live figure shows to a person; headless it is a line of text."""
+def slides(shown, monkeypatch, call):
+    """The dials that a live figure shows to a person; headless it is a page's states."""
     monkeypatch.setenv("TWODINTS_HEADLESS", "1")
     call()
-    assert not shown and "live session" in capsys.readouterr().out
+    html = shown.pop()[0]["text/html"]
     monkeypatch.delenv("TWODINTS_HEADLESS")
     call()
     (box,) = [data for data, _ in shown if hasattr(data, "children")]
-    return {dial.description: dial for dial in box.children[:-1]}
+    return {dial.description: dial for dial in box.children[:-1]}, html
 
 
-def test_sliders_are_for_people_only(monkeypatch, shown, capsys):
-    dials = slides(shown, monkeypatch, capsys, lambda: plots.live_lab("DIC", 1))
-    start = dataclasses.asdict(default_dials("DIC"))
-    assert {name: dial.value for name, dial in dials.items()} == {"modality": "DIC"} | start
+def test_sliders_are_for_people_only(monkeypatch, shown, tiny_setup):
+    dials, html = slides(shown, monkeypatch, lambda: plots.live_lab("DIC", 1, tiny_setup))
+    start = dataclasses.asdict(default_dials("DIC")) | {"modality": "DIC", "seed": 1}
+    assert {name: dial.value for name, dial in dials.items()} == start
+    assert html.count("DIC, touching") == 5  # three states, the first said and read aloud too
     before = len(shown)
     dials["density"].value = 2.0
     data, keywords = shown[before]
     assert "density 2.0" in data["text/plain"] and "image/png" in data
     assert keywords["metadata"]["image/png"]["alt"] == data["text/plain"]
+    dials["modality"].value = "brightfield"
+    assert dials["touching"].value == default_dials("brightfield").touching
 
 
-def test_thresholds_are_moved_by_people_only(monkeypatch, shown, capsys):
+def test_thresholds_are_moved_by_people_only(monkeypatch, shown):
     labels = np.zeros((40, 40), np.int32)
     labels[5:20, 5:20], labels[5:20, 22:37] = 1, 2
     maps = heads.HEADS["distance"].encode(labels)
-    dials = slides(shown, monkeypatch, capsys, lambda: plots.live_thresholds(maps, labels))
+    dials, html = slides(shown, monkeypatch, lambda: plots.live_thresholds(maps, labels))
+    assert "foreground 0.5, h 0.2: 2 cells, F1 1.00." in html and "foreground 0.9, h 0.4" in html
     assert {name: dial.value for name, dial in dials.items()} == {"foreground": 0.5, "h": 0.2}
     before = len(shown)
     dials["foreground"].value = 0.9
     assert len(shown) > before
 
 
-def test_two_searches_are_replayed_beside_each_other(monkeypatch, shown, capsys):
+def test_two_searches_are_replayed_beside_each_other(monkeypatch, shown):
     rng = np.random.default_rng(1)
     history = rng.random((5, 2, 4)), rng.random((5, 2, 4, 2))
     both = {"paper": history, "dints": history}
-    dials = slides(shown, monkeypatch, capsys, lambda: plots.live_replay(both))
+    dials, html = slides(shown, monkeypatch, lambda: plots.live_replay(both))
+    assert "At 0 % of the way" in html and "At 100 % of the way" in html
     assert dials["percent"].value == 0
     before = len(shown)
     dials["percent"].value = 100

@@ -83,7 +83,7 @@ def test_outputs_are_those_of_a_laptop_run_without_errors(name):
     stamps = set(re.findall(r"(\w+) · (\w+) · seed (\d+)", page))
     assert stamps <= {("laptop", "simulated", "2022")} and "smoke run" not in page
     assert "papermill" not in BOOKS[name].metadata
-    assert (ROOT / "notebooks" / name).stat().st_size < 2**20
+    assert (ROOT / "notebooks" / name).stat().st_size < 1_500_000
 
 
 @every

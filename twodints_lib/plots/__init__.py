@@ -7,7 +7,7 @@ rows; `png` gives the bytes of a figure.
 Pictures of cells: `grey` makes any image displayable; `outlined` draws the rim of every cell on
 it; `label_picture` colours instances; `panels` sets pictures side by side; `errors` sets truth
 and prediction beside the image; `matches` sorts cells into found, missed and wrong; `lab` draws
-an image of the modality lab at given dials.
+an image of the modality lab at given dials with its truth, target and a threshold's cells.
 
 Charts: `chart` draws any series of x and y; `curves` lines over one x; `spreads` lines in bands;
 `points` dots; `bars` grouped bars; `intervals` differences with their intervals; `histories` loss
@@ -19,7 +19,9 @@ The search space: `lattices` draws states of the lattice side by side; `code` a 
 Diagrams of boxes and arrows: `diagram` draws any; `edge` what a path does; `supernet` two blocks
 with what stands before and behind them; `bilevel` one step of a search in the way of DiNTS.
 
-Sliders, for a live session: `live_lab`, `live_replay` and `live_thresholds`.
+Dials: `live_lab`, `live_replay` and `live_thresholds` are sliders in a live session, and travel as
+`states` elsewhere: pictures that are all drawn beforehand, in one piece of HTML (`states_html`)
+that needs no kernel; `lab_state` draws one of the lab's.
 """
 
 import lazy_loader
@@ -39,7 +41,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "panels",
             "errors",
             "matches",
-            "lab",
         ],
         "charts": [
             "chart",
@@ -56,6 +57,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "lattice": ["lattices", "code"],
         "diagrams": ["diagram", "edge", "supernet", "bilevel"],
+        "laboratory": ["lab", "lab_state"],
+        "states": ["states", "states_html"],
         "live": ["live_lab", "live_replay", "live_thresholds"],
     },
 )

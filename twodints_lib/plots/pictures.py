@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 from skimage.segmentation import mark_boundaries
 
-from twodints_lib.lab.optics import Dials, simulate
 from twodints_lib.plots.style import GREEN, ORANGE, PINK, RED, SKY
 from twodints_lib.runs.report import text_table
 from twodints_lib.scoring.matching import frame_ids, matched_ids
@@ -65,6 +64,16 @@ def png(fig: Figure) -> bytes:
     picture = Image.open(buffer).convert("RGB")
     picture.quantize(256, way, rounds, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return small.getvalue()
+
+
+def note(setup) -> str:
+    """What stands under a table or a figure of states: the stamp, and whether it is no result.
+
+    A text in place of `setup` is the stamp of another run.
+    """
+    if isinstance(setup, str):
+        return setup
+    return setup.stamp if setup.preset.is_result else f"{SMOKE}. {setup.stamp}"
 
 
 def show_table(header, rows, setup=None, caption: str = "") -> None:
@@ -146,10 +155,3 @@ def matches(image, truth, pred, threshold: float = 0.5) -> Figure:
             for name, labels, ids, colour in kinds
         ]
     )
-
-
-def lab(modality: str, seed: int, dials: Dials, size=(256, 256)) -> Figure:
-    """One image of the modality lab, with its labels, at the given dials."""
-    image, labels = simulate(modality, seed, size, dials)
-    images = [(modality, grey(image)), (f"{labels.max()} cells", outlined(image, labels))]
-    return panels(images, columns=2, size=3.6)
