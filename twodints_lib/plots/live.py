@@ -102,10 +102,9 @@ def live_replay(searches: dict, names=("skip", "3x3"), setup="") -> None:
 
     def state(percent: int) -> tuple[bytes, str]:
         spans = [paths[round(percent / 100 * (len(paths) - 1))] for paths, _ in searches.values()]
-        told = (
-            f"{n}, {p.min():.2f} to {p.max():.2f}" for n, p in zip(searches, spans, strict=True)
-        )
-        return pictures.png(draw(percent)), f"At {percent} %: paths on with " + "; ".join(told)
+        ends = (f"{span.min():.2f} to {span.max():.2f}" for span in spans)
+        told = "; ".join(map(", ".join, zip(searches, ends, strict=True)))
+        return pictures.png(draw(percent)), f"At {percent} % of the way, path probability: {told}."
 
     alt = "The lattice of each search: width is path probability, colour operation."
     states({"percent": range(0, 101, 10)}, state, setup, alt)
