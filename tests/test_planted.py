@@ -10,7 +10,7 @@ from scipy import ndimage
 from twodints_lib.errors import InputError
 from twodints_lib.lab import planted
 from twodints_lib.reproduction import planted as trial
-from twodints_lib.reproduction import results, study
+from twodints_lib.reproduction import planted_table, results, study
 from twodints_lib.runs import records
 from twodints_lib.space import lattice, networks, receptive, topology
 from twodints_lib.space.operations import SIX
@@ -126,3 +126,19 @@ def test_a_training_is_the_same_again(tiny_trial):
     assert scores[0] == scores[1]
     other = trial.train_code(dataclasses.replace(setup, seed=4), code)["score"]
     assert other != scores[0]
+
+
+def test_the_table_counts_who_found_the_answer():
+    base = {"data": "far mark", "budget": 0.15, "solved": 0.75}
+    study_ = {
+        f"far-mark-random-seed-{s}": base | {"networks": [{"score": 0.5}, {"score": 0.9}]}
+        for s in (1, 2)
+    }
+    study_ |= {
+        f"far-mark-dints-seed-{s}": base | {"score": x, "search_seconds": 4.0}
+        for s, x in ((1, 0.8), (2, 0.7), (3, 1.0))
+    }
+    random, dints = planted_table.rows(study_)
+    assert random[:4] == ("far mark", "15%", "random codes", "2 of 4")
+    assert dints[2:4] == ("dints", "2 of 3") and dints[-1] == "4"
+    assert planted_table.rows({}) == []

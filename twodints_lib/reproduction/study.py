@@ -259,7 +259,7 @@ def planted_jobs(seeds: Sequence[int] = ()) -> list[Job]:
     return [
         Job(
             results.place("planted", "simulated") / f"{_plain(f'{task} {name}')}-seed-{seed}.json",
-            planted.setup(task, seed), make, given,
+            planted.setup(task, seed), make, {"share": planted.BUDGETS[task]} | given,
         )
         for seed in seeds or planted.SEEDS
         for name, (make, given) in variants.items()
