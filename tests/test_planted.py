@@ -110,8 +110,8 @@ def test_searches_and_random_codes_of_a_planted_task(tiny_trial):
     study.run("simulated", ["planted"], [1])
     found = results.load_study("planted")
     assert {job.removesuffix("-seed-1") for job in found} == {
-        "fine-detail-random", *(f"fine-detail-{study._plain(name)}" for name in study.PLANS)
-    }  # fmt: skip
+        f"fine-detail-{study._plain(name)}" for name in ("random", *study.PLANS, "shrinking")
+    }
     for job, record in found.items():
         networks_ = record.get("networks", [record])
         assert all(n["share"] <= 0.4 and 0 <= n["score"] <= 1 for n in networks_)

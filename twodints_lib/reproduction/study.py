@@ -254,17 +254,15 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
 
 def planted_jobs(seeds: Sequence[int] = ()) -> list[Job]:
     """The jobs on tasks with a planted answer, which bring their own data and their own seeds."""
-    plans = {name: (planted.search_job, {"plan": plan}) for name, plan in PLANS.items()}
-    variants = {"random": (planted.random_job, {})} | plans
-    return [
-        Job(
-            results.place("planted", "simulated") / f"{_plain(f'{task} {name}')}-seed-{seed}.json",
-            planted.setup(task, seed), make, {"share": planted.BUDGETS[task]} | given,
-        )
-        for seed in seeds or planted.SEEDS
-        for name, (make, given) in variants.items()
-        for task in planted.BUDGETS
-    ]  # fmt: skip
+    place, found = results.place("planted", "simulated"), []
+    for seed, (task, share) in product(seeds or planted.SEEDS, planted.BUDGETS.items()):
+        plans = PLANS | {"shrinking": replace(planted.SHRINKING, budget=share)}
+        variants = {"random": (planted.random_job, {})}
+        variants |= {name: (planted.search_job, {"plan": plan}) for name, plan in plans.items()}
+        for name, (make, given) in variants.items():
+            path = place / f"{_plain(f'{task} {name}')}-seed-{seed}.json"
+            found.append(Job(path, planted.setup(task, seed), make, {"share": share} | given))
+    return found
 
 
 def _plain(name):

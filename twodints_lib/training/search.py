@@ -1,9 +1,10 @@
-"""Search a topology, in two named modes, with all paths or with sampled ones.
+"""Search a topology, in three named modes, two of them with all paths or with sampled ones.
 
 `paper`: one optimiser trains weights and alphas on all the data, and the supernet is what is kept
 for inference. `dints`: two halves of the training data; SGD steps the weights on one and, after a
 warm-up, Adam steps the alphas on the other, with the entropy, topology and memory terms of
-objective.py; the decoded network is then trained from scratch. A score always says which network
+objective.py; the decoded network is then trained from scratch. `shrinking`: all paths are trained,
+then taken out by measurement until what is left fits the budget. A score always says which network
 it belongs to: supernet, derived with copied weights, or derived and retrained.
 """
 
@@ -25,7 +26,7 @@ from twodints_lib.training import loop
 from twodints_lib.training.patches import Patches, load_samples
 
 CHOICES = {
-    "mode": ("paper", "dints"),
+    "mode": ("paper", "dints", "shrinking"),
     "paths": ("all", "sampled"),
     "scaling": objective.SCALINGS,
     "decode_cost": cost_tables.COSTS,
@@ -36,12 +37,12 @@ CHOICES = {
 class Plan:
     """How a supernet is searched; the defaults of `dints` are those of MONAI's search scripts."""
 
-    mode: str = "paper"  # paper or dints
+    mode: str = "paper"  # paper, dints or shrinking
     paths: str = "all"  # all; or sampled: each step trains one network drawn from the alphas
-    warmup: float = 0.5  # dints: share of the epochs before the alphas move
+    warmup: float = 0.5  # dints, shrinking: share of the epochs before the alphas move
     weight_rate: float = 0.025  # dints: SGD with momentum 0.9 and weight decay 4e-5
     scaling: str = "monai"  # dints: the extra terms as MONAI's, or normalised
-    budget: float = 0.8  # dints: activation memory, as a share of all paths on
+    budget: float = 0.8  # dints, shrinking: activation memory, as a share of all paths on
     ceiling: bool = False  # dints: the budget is an upper bound instead of MONAI's target
     decode_share: float = 1.0  # of the full grid's cost that the decoded network may take; 1: all
     decode_cost: str = "memory"  # what that is a share of: memory, macs or parameters
@@ -150,8 +151,103 @@ class BiLevel(SingleLevel):
             p.requires_grad_(id(p) in ids)
 
 
+class Shrinking(SingleLevel):
+    """From all paths to a network within the budget, an epoch at a time, by measurement.
+
+    In a warm-up all paths with all their operations are trained, plainly summed: nothing is decided
+    before something is learned. Then the network is cut down at the beginning of some epochs, by a
+    decode under a share of the full grid's memory that falls to the budget, and trained on. What a
+    path is worth is measured: by how much the loss rises without it; an operation likewise, alone
+    on its path (after Wang et al. 2021, who choose operations so). A gradient cannot tell: once the
+    weights have settled, scaling any path up or down gains nothing, whether it is needed or not.
+    The alphas hold what is on (LOGIT) and off (-LOGIT), so that their decode is the network left.
+
+    Cutting measures each path and operation left on MEASURED batches: on a large lattice with few
+    images this takes longer than the training.
+    """
+
+    LOGIT = 4.0
+    OFF, LEAST = -1000.0, 1e-5  # logits of a path that is off, and of one that is worth nothing
+    CUTS, MEASURED = 5, 4  # times that the network is cut down; batches by which it is measured
+    SETTLING = 0.2  # share of the epochs at the end that change nothing any more
+
+    def __init__(self, net, samples, recipe, seed, **plan):
+        super().__init__(net, samples, recipe, seed, **plan)
+        self.now = self.recipe.epochs  # the epoch that is trained, or was last
+
+    def make_optimisers(self) -> list[torch.optim.Optimizer]:
+        """AdamW over the weights alone: the alphas are set, not trained."""
+        weights = {"params": networks.weight_parameters(self.net), "rate": "learning_rate"}
+        return [torch.optim.AdamW([weights], self.recipe.learning_rate)]
+
+    def share(self, epoch: int) -> float:
+        """Memory that the network of an epoch may take, as a share of the full grid's."""
+        epochs = self.recipe.epochs
+        first = self.plan.warmup * epochs
+        span = max((1 - self.SETTLING) * epochs - first, 1e-9)
+        done = np.clip((epoch - first) / span, 0, 1)
+        return self.plan.budget ** float(np.ceil(done * self.CUTS) / self.CUTS)
+
+    def epoch(self, epoch: int) -> dict:
+        """Cut down where it is time to, then train what is left on one patch of every image."""
+        self.now = epoch
+        if self.share(epoch) < self.share(epoch - 1):
+            self._cut(epoch)
+        return super().epoch(epoch)
+
+    def prepare(self, epoch: int, number: int) -> None:
+        """All paths with all operations; once it is cut down, the network left."""
+        self.net.keep = self._left(epoch)
+
+    def _left(self, epoch):
+        """(B, P, O) bool: what the network of an epoch is made of."""
+        if self.share(epoch) == 1:
+            return np.ones(self.net.log_alpha_c.shape, bool)
+        return self.net.mask(topology.decode(*alphas(self.net), self.net.names))
+
+    def settle(self) -> None:
+        """Score the network left."""
+        self.net.keep = self._left(self.now)
+
+    def counted(self, epoch: int) -> bool:
+        """Once it is within the budget."""
+        return self.share(epoch) <= self.plan.budget
+
+    def _cut(self, epoch):
+        """Take what is worth least out of the network, until it fits its share."""
+        batches = list(self.batches(self.patches, self.recipe.epochs + epoch, self.MEASURED))
+        paths, operations = self._worth(self._left(epoch - 1), batches)
+        on = self.net.mask(budget.decode_within(paths, operations, self.share(epoch), cost_table(self.net)))
+        chosen = np.where(on.any(-1, keepdims=True), on, operations == 0)
+        with torch.no_grad():
+            for own, part in zip(
+                networks.arch_parameters(self.net), (on.any(-1), chosen), strict=True
+            ):
+                own.copy_(self.LOGIT * torch.as_tensor(np.where(part, 1, -1)))
+
+    @torch.no_grad()
+    def _worth(self, left, batches) -> tuple[np.ndarray, np.ndarray]:
+        """By how much the loss rises without each path (B, P), and falls with one operation alone
+        (B, P, O), as logits that decode_within adds up. A path that is off stays off."""
+
+        def loss(path, kept):
+            self.net.keep = left.copy()
+            self.net.keep[path] = kept
+            return self.mean([self.loss(*batch) for batch in batches])
+
+        usual, each = loss((), left), np.eye(left.shape[-1], dtype=bool)
+        paths, operations = np.full(left.shape[:2], self.OFF), np.zeros(left.shape)
+        for path in map(tuple, np.argwhere(left.any(-1))):
+            # What seems to do harm is noise, or would be mended by training: never below nought.
+            paths[path] = max(loss(path, False) - usual, self.LEAST)
+            for o, alone in enumerate(each):
+                same = (left[path] == alone).all()
+                operations[path][o] = 0 if same else -max(loss(path, alone) - usual, self.LEAST)
+        return paths, operations
+
+
 SNAPSHOTS = 32_000  # numbers of a replay; each takes about nine bytes
-WAYS = {"paper": SingleLevel, "dints": BiLevel}
+WAYS = {"paper": SingleLevel, "dints": BiLevel, "shrinking": Shrinking}
 
 
 def alphas(net: Supernet) -> tuple[np.ndarray, np.ndarray]:
