@@ -20,6 +20,7 @@ from twodints_lib import cli, files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.space import networks, objective, topology
+from twodints_lib.space.cost_tables import cost_table
 from twodints_lib.space.operations import SIX
 from twodints_lib.space.specs import SupernetSpec
 from twodints_lib.training import diagnose, loop, patches, recipes, search
@@ -171,6 +172,38 @@ def test_sampled_paths_train_one_network_a_step(samples, mode):
     assert (trainer.net.keep.any(-1) == np.array(code["paths"], bool)).all()
 
 
+def shrinking(samples):
+    torch.manual_seed(0)
+    plan = dataclasses.asdict(search.Plan("shrinking", warmup=0.5, budget=0.3))
+    return search.Shrinking(networks.build(SPEC), samples, RECIPE, 0, **plan)
+
+
+def test_a_shrinking_search_ends_within_its_budget(samples, tmp_path):
+    trainer = shrinking(samples)
+    assert [trainer.share(e) for e in (0, 2, 4)] == [1, 1, 0.3]
+    kept = []
+    trainer.prepare = lambda *a, own=trainer.prepare: (own(*a), kept.append(trainer.net.keep))
+    loop.fit(trainer, samples[:1], tmp_path)
+    assert kept[0].all() and (kept[-1].sum(-1) <= 1).all()
+    code = topology.decode(*search.alphas(trainer.net))
+    assert (trainer.net.keep == trainer.net.mask(code)).all()
+    table = cost_table("memory", 2, 2, channel_mul=0.125)
+    assert 0 < table.of(code) <= 0.3 * table.full
+
+
+def test_what_is_needed_is_worth_more_than_what_is_not(samples):
+    """A loss that one path and one operation on another decide."""
+    trainer = shrinking(samples)
+    trainer.loss = lambda: 2.0 - trainer.net.keep[0, 3].any() - trainer.net.keep[1, 0, 1]
+    trainer.loss = lambda *_, own=trainer.loss: torch.tensor(float(own()))
+    paths, operations = trainer._worth(np.ones((2, 4, 2), bool), [()])
+    assert paths[0, 3] == paths[1, 0] == 1 and np.sort(paths.ravel())[-3] < 0.01
+    assert operations[1, 0].tolist() == [-1, -trainer.LEAST] and operations.sum() > -1.01
+    left = np.zeros((2, 4, 2), bool)
+    left[:, 3, 0] = True
+    assert (trainer._worth(left, [()])[0][:, :3] < -100).all()  # what is off stays off
+
+
 @pytest.mark.parametrize(
     ("bad", "says"), [({"mode": "darts"}, "mode"), ({"paths": "some"}, "paths"),
                       ({"scaling": "none"}, "scaling"), ({"budget": 0.0}, "budget"),
@@ -193,17 +226,19 @@ from twodints_lib.training import search
 messages.show()
 preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
 setup = Setup(preset, open_data(sys.argv[1]), 7)
-plan = search.Plan("dints", paths=sys.argv[2], warmup=0.25)
+plan = search.Plan(sys.argv[2], paths=sys.argv[3], warmup=0.25)
 print(search.search_supernet(setup, plan), flush=True)
 """
 
 
-@pytest.mark.parametrize("paths", ["all", "sampled"])
-def test_a_killed_bilevel_search_ends_with_the_same_code(tiny_folder, tmp_path, paths):
+@pytest.mark.parametrize(
+    ("mode", "paths"), [("dints", "all"), ("dints", "sampled"), ("shrinking", "all")]
+)
+def test_a_killed_search_ends_with_the_same_code(tiny_folder, tmp_path, mode, paths):
     def start(place):
         environment = os.environ | {"TWODINTS_RUNS": str(tmp_path / place)}
         environment.pop("TWODINTS_PRESET", None)
-        command = [sys.executable, "-c", KILLED, str(tiny_folder), paths]
+        command = [sys.executable, "-c", KILLED, str(tiny_folder), mode, paths]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
     killed = start("killed")
