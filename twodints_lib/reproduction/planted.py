@@ -7,7 +7,6 @@ search, decoded within the same budget and trained from scratch in the same way,
 """
 
 import time
-from dataclasses import asdict
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
@@ -159,7 +158,7 @@ def search_job(setup: Setup, share: float, plan: search.Plan) -> dict:
     recipe = Recipe.of(preset, preset.search_epochs, spec)
     net, begun, snapshots = _fresh(setup, spec), time.perf_counter(), []
     way = type("Way", (Drawn, search.WAYS[plan.mode]), {})
-    trainer = way(net, pictures(task), recipe, setup.seed, **asdict(plan))
+    trainer = way(net, pictures(task), recipe, setup.seed, **plan.json())
     for epoch in range(1, recipe.epochs + 1):
         trainer.epoch(epoch)
         snapshots.append([part.round(2).tolist() for part in search.alphas(net)])

@@ -162,7 +162,10 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         table = report.markdown(verdicts.FRONT_HEADER, verdicts.front_rows(study))
         return f"{results.caption(study)}\n\n{table}" if study else NO_FRONT
     header, make = {
-        "planted": (planted_table.HEADER, lambda: planted_table.rows(results.load_study("planted"))),
+        "planted": (
+            planted_table.HEADER,
+            lambda: planted_table.rows(results.load_study("planted")),
+        ),
         "claims": (claims.HEADER, lambda: claims.table(claims.settled())),
         "peers": (peers.HEADER, peers.rows),
         "pretrained": (pretrained.HEADER, pretrained.rows),

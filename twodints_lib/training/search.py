@@ -217,13 +217,14 @@ class Shrinking(SingleLevel):
         """Take what is worth least out of the network, until it fits its share."""
         batches = list(self.batches(self.patches, self.recipe.epochs + epoch, self.MEASURED))
         paths, operations = self._worth(self._left(epoch - 1), batches)
-        on = self.net.mask(budget.decode_within(paths, operations, self.share(epoch), cost_table(self.net)))
+        table, share = cost_table(self.net), self.share(epoch)
+        on = self.net.mask(budget.decode_within(paths, operations, share, table))
         chosen = np.where(on.any(-1, keepdims=True), on, operations == 0)
         with torch.no_grad():
-            for own, part in zip(
+            for alpha, part in zip(
                 networks.arch_parameters(self.net), (on.any(-1), chosen), strict=True
             ):
-                own.copy_(self.LOGIT * torch.as_tensor(np.where(part, 1, -1)))
+                alpha.copy_(self.LOGIT * torch.as_tensor(np.where(part, 1, -1)))
 
     @torch.no_grad()
     def _worth(self, left, batches) -> tuple[np.ndarray, np.ndarray]:
