@@ -10,7 +10,7 @@ from twodints_lib import __version__, data, inference, messages, runs, scoring, 
 from twodints_lib.errors import InputError
 
 BENCHES = ("search", "instances", "loader")  # records/bench-<name>.json
-TRUTH = ("truth", "searches", "proxies")  # of the tables of truth
+TRUTH = ("truth", "lengths", "searches", "proxies")  # of the tables of truth
 TABLES = (
     "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers", "front",
     "planted", *BENCHES, *TRUTH,

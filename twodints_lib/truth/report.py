@@ -1,4 +1,4 @@
-"""The tables that `twodints table truth`, `searches` and `proxies` print, from files alone.
+"""The tables that `twodints table truth`, `lengths`, `searches` and `proxies` print, from files alone.
 
 No torch: (header, rows) of every table of truth that lies in a folder.
 """
@@ -36,6 +36,20 @@ def _row(table: Table) -> tuple:
         str(reliability.reliability(table, s).of_mean()) if s in table.scores else "" for s in TOLD
     ]
     return (table.name, *facts, *of)
+
+
+LENGTHS_HEADER = ("table", "steps", *TOLD.values())
+
+
+def lengths(folder: Path = FOLDER) -> Rows:
+    """How well one seed ranks the networks like another, after each length of training."""
+    found = [
+        (table.name, steps, *(str(reliability.reliability(table, s, steps).rank) for s in TOLD))
+        for table in _every(folder)
+        for steps in table.epochs
+        if set(TOLD) <= set(table.scores)
+    ]
+    return LENGTHS_HEADER, found
 
 
 def details(name: str, folder: Path = FOLDER) -> Rows:
@@ -89,4 +103,4 @@ def record_of(table: Table, path: Path, what: str) -> dict:
     return record
 
 
-TABLES = {"truth": truth, "searches": searches, "proxies": proxies}
+TABLES = {"truth": truth, "lengths": lengths, "searches": searches, "proxies": proxies}
