@@ -47,7 +47,9 @@ def test_the_readme_is_short():
 def test_a_page_is_short(name):
     if name == "docs/glossary.md":
         return  # looked up, not read
-    assert len(PAGES[name].splitlines()) <= 130 and len(PAGES[name].split()) <= 1000
+    lines = PAGES[name].splitlines()
+    told = [line for line in lines if not line.startswith("|")]  # tables are looked up
+    assert len(lines) <= 130 and len(" ".join(told).split()) <= 1000
 
 
 @every
