@@ -7,7 +7,7 @@ BIN := .venv/bin
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab book notebooks study table-of-truth bench bench-gpu \
+.PHONY: help setup course test lab book slides notebooks study table-of-truth bench bench-gpu \
 	bench-instances bench-peers bench-loader bench-errors sweep check-sweep lint format clean distclean
 
 help:  ## this list
@@ -27,6 +27,9 @@ lab: setup  ## open JupyterLab on the notebooks
 
 book: setup  ## the course as pages that need no network, in book/: FROM=folder of a run
 	@$(BIN)/python docs/book/build.py --from "$(FROM)"
+
+slides: setup  ## two notebooks as slides that need no network, in slides/
+	@$(BIN)/python docs/book/slides.py
 
 notebooks: setup  ## run the laptop preset and renew the committed notebooks and records
 	@$(BIN)/twodints run --preset laptop --refresh
@@ -93,7 +96,7 @@ clean:  ## remove results and caches (data stay)
 		-prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environments too
-	rm -rf .venv .venv-book .venv-peers .venv-sweep .snakemake book build *.egg-info
+	rm -rf .venv .venv-book .venv-peers .venv-sweep .snakemake book slides build *.egg-info
 
 # A .venv whose making was cut short, or of another Python, is made anew; an interrupted
 # installation goes on. torch comes first and alone: whatever asks for it later finds the
