@@ -97,7 +97,7 @@ def test_plain_papermill_takes_parameters(tmp_path, monkeypatch):
      (["-p", "paths", "some"], "paths='some'"), (["-p", "scaling", "none"], "scaling"),
      (["-p", "budget", "1.5"], "budget"), (["-p", "threshold", "0"], "threshold"),
      (["-p", "modality", "xray"], "xray"), (["-p", "grow", "-2"], "grow=-2"),
-     (["-p", "lab_seed", "-2"], "lab_seed"), (["-p", "model", "nothing"], "nothing"),
+     (["-p", "lab_seed", "-2"], "lab_seed"), (["-p", "model", "nothing"], "nothing"), (["-p", "decode_share", "2"], "decode_share"),
      (["-p", "row", "dints-9"], "dints-9"), (["-p", "max_steps", "-2"], "max_steps"),
      (["-p", "seed", "3", "--refresh"], "--refresh"),
      (["--only", "targets_and_back", "-p", "baseline_epochs", "3"], "baseline_epochs"),
@@ -120,7 +120,7 @@ def test_every_parameter_with_a_choice_or_range_is_checked():
     """A new parameter of a notebook needs its check in course.check, or a place in this list."""
     names = {name for n in course.chosen([]) for name in course.parameters_of(n)}
     checked = {"paths", "scaling", "budget", "threshold", "modality", "grow", "lab_seed", "model"}
-    checked |= {"preset", "data", "seed", "row"}
+    checked |= {"decode_share", "preset", "data", "seed", "row"}
     assert names - checked <= set(settings.OVERRIDES)
 
 

@@ -153,7 +153,7 @@ def test_bad_input_is_named_and_nothing_is_written(trained, inputs, tmp_path, sp
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"parameters": {"spec": {"kind": "unet", "width": 3}}}']
+    "text", ["{", "[]", "{}", '{"parameters": {"spec": {"kind": "unet", "depth": 3}}}']
 )
 def test_a_broken_record_is_named(tmp_path, text):
     (tmp_path / "record.json").write_text(text)

@@ -204,6 +204,15 @@ def test_what_is_needed_is_worth_more_than_what_is_not(samples):
     assert (trainer._worth(left, [()])[0][:, :3] < -100).all()  # what is off stays off
 
 
+def test_the_last_way_to_the_output_is_never_cut(samples):
+    trainer = shrinking(samples)
+    trainer.epoch(1)
+    left = np.zeros((2, 4, 2), bool)
+    left[0, [0, 3], 1], left[1, 0, 1] = True, True  # both of block 0, one way out
+    paths, _ = trainer._worth(left, list(trainer.batches(trainer.patches, 1, 1)))
+    assert paths[1, 0] > 100 > paths[0, 3] and np.isfinite(paths).all()
+
+
 @pytest.mark.parametrize(
     ("bad", "says"), [({"mode": "darts"}, "mode"), ({"paths": "some"}, "paths"),
                       ({"scaling": "none"}, "scaling"), ({"budget": 0.0}, "budget"),

@@ -241,7 +241,7 @@ def active_nodes(code) -> np.ndarray:
     nodes = np.zeros((len(paths) + 1, depths_of(paths)), bool)
     nodes[0, start[paths[0]]] = True
     for block, on in enumerate(paths):
-        nodes[block + 1, end[on]] = True
+        nodes[block + 1, end[on & nodes[block, start]]] = True
     return nodes
 
 

@@ -229,11 +229,14 @@ class Shrinking(SingleLevel):
     @torch.no_grad()
     def _worth(self, left, batches) -> tuple[np.ndarray, np.ndarray]:
         """By how much the loss rises without each path (B, P), and falls with one operation alone
-        (B, P, O), as logits that decode_within adds up. A path that is off stays off."""
+        (B, P, O), as logits that decode_within adds up. A path that is off stays off, and one
+        without which nothing reaches the output stays on."""
 
         def loss(path, kept):
             self.net.keep = left.copy()
             self.net.keep[path] = kept
+            if not topology.active_nodes({"paths": self.net.keep.any(-1)})[-1].any():
+                return -self.OFF
             return self.mean([self.loss(*batch) for batch in batches])
 
         usual, each = loss((), left), np.eye(left.shape[-1], dtype=bool)
