@@ -28,7 +28,8 @@ def draw(kind: str, size: int) -> tuple[bytes, str]:
 
 DIALS = {"kind": ["a", "b"], "size": (1, 2, 3)}
 SEEN = """() => { const i = document.querySelector("img"), c = document.createElement("canvas");
-  c.getContext("2d").drawImage(i, 0, 0); return c.getContext("2d").getImageData(2, 2, 1, 1).data[0]; }
+  c.getContext("2d").drawImage(i, 0, 0);
+  return c.getContext("2d").getImageData(2, 2, 1, 1).data[0]; }
 """
 
 

@@ -1,4 +1,4 @@
-"""The tables that `twodints table truth`, `lengths`, `searches` and `proxies` print, from files alone.
+"""The tables of truth, lengths, searches and proxies that `twodints table` prints, from files.
 
 No torch: (header, rows) of every table of truth that lies in a folder.
 """
