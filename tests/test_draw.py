@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from twodints_lib import plots
 from twodints_lib.lab import optics
 from twodints_lib.lab.optics import default_dials
-from twodints_lib.plots import pictures
+from twodints_lib.plots import laboratory, pictures
 from twodints_lib.runs import settings
 from twodints_lib.space import topology
 from twodints_lib.targets import heads
@@ -66,6 +67,98 @@ def test_matches_put_every_cell_in_one_panel():
     fig = plots.matches(np.zeros((40, 40)), truth, pred)
     titles = [ax.get_title() for ax in fig.axes]
     assert [t.rsplit(": ")[1] for t in titles] == ["1", "1", "1", "1"]
+    assert [len(ax.collections[0].get_segments()) for ax in fig.axes] == [1, 1, 1, 1]
+
+
+def made_up_errors():
+    """A true and a found cell image with one error of each kind, and one cell at the frame."""
+    truth, pred = np.zeros((120, 140), np.int32), np.zeros((120, 140), np.int32)
+    for i, (row, column) in enumerate([(10, 10), (10, 40), (10, 56), (10, 90), (50, 10), (50, 50)]):
+        truth[row : row + 15, column : column + 15] = i + 1
+    truth[115:, 60:80] = 7
+    pred[10:25, 10:24] = 1  # found
+    pred[10:25, 40:71] = 2  # merged: the second and the third
+    pred[10:25, 90:96], pred[10:25, 99:105] = 3, 4  # split
+    pred[54:62, 14:22] = 5  # badly drawn
+    pred[90:100, 90:100] = 6  # spurious; the sixth is missed
+    return truth, pred
+
+
+def test_every_error_is_drawn_in_its_own_colour_and_line():
+    truth, pred = made_up_errors()
+    kept = plots.outcomes(truth, pred)
+    assert {outcome: [i for _, i in cells] for outcome, cells in kept.items()} == {
+        "found": [1], "missed": [6], "merged": [2, 3], "split": [4], "badly drawn": [5],
+        "spurious": [6],
+    }  # fmt: skip
+    fig = plots.errors(np.zeros(truth.shape), truth, pred)
+    drawn = {
+        (tuple(lines.get_color()[0]), str(lines.get_linestyle()))
+        for lines in fig.axes[1].collections
+    }
+    told = [text.get_text() for text in fig.legends[0].texts]
+    assert len(drawn) == 6 and told[:3] == ["found: 1", "missed: 1", "merged: 2"]
+    whole, part = fig.axes[0].get_xlim(), fig.axes[2].get_xlim()
+    assert np.ptp(whole) == 140 and np.ptp(part) == laboratory.VIEW
+
+
+def test_small_images_and_images_without_cells_are_drawn():
+    for shape in ((40, 30), (300, 60)):
+        none = np.zeros(shape, np.int32)
+        fig = plots.errors(np.zeros((*shape, 3)), none, none)
+        assert fig.axes[2].get_xlim() == (-0.5, min(shape[1], laboratory.VIEW) - 0.5)
+
+
+def test_a_scale_bar_is_as_long_as_it_says():
+    picture = np.zeros((90, 200))
+    for micrometres, told, share in ((0, "50 px", 0.25), (0.5, "20 µm", 0.2)):
+        ax = plots.panels([("a", picture), ("b", picture)], micrometres=micrometres).axes[0]
+        assert ax.texts[0].get_text() == told
+        assert np.ptp(ax.lines[0].get_xdata()) == pytest.approx(share)
+
+
+def test_a_flow_has_the_colour_that_its_key_shows():
+    key = plots.flow_key(101)
+    for down, right in ((-1, 0), (0, 1), (1, 0), (0, -1)):
+        arrow = np.full((2, 5, 5), 0.0)
+        arrow[0], arrow[1] = down, right
+        told = key[50 + 45 * down, 50 + 45 * right]
+        assert np.allclose(plots.flow_picture(arrow)[2, 2] * 0.9, told, atol=0.02)
+    assert plots.flow_picture(np.zeros((2, 4, 4))).max() == 0
+
+
+def test_a_caption_stands_under_the_figure_and_is_read_aloud_once(shown, tiny_setup):
+    fig = plots.bars({"a": {"x": 0.5}}, "score")
+    plots.show(fig, tiny_setup, alt="Bars of one score, a long story", caption="One score.")
+    assert "One score." in texts(fig) and "long story" not in texts(fig)
+    assert shown[0][0]["text/plain"] == "Bars of one score, a long story"
+    fig = plots.edge()
+    plots.display_figure(fig, alt="An edge. " * 30)
+    under = [t for t in fig.texts if t.get_position()[1] < 0]
+    assert len(under) == 1 and under[0].get_text().count("\n") >= 1
+    assert under[0].get_window_extent().width <= 1.03 * fig.bbox.width
+
+
+def test_there_is_no_half_epoch():
+    for last in (1, 2, 3, 12, 180):
+        history = [{"epoch": e, "loss": 1 / e, "dice": 0.5} for e in (1, last)]
+        for ax in plots.histories({"a": history}).axes:
+            assert not (np.array(ax.get_xticks()) % 1).any()
+    ax = plots.curves([0.1, 0.2, 0.35], {"a": [1, 2, 3]}, "share", "y").axes[0]
+    assert (np.array(ax.get_xticks()) % 1).any()
+
+
+def test_a_lattice_shows_image_sums_and_the_width_of_a_probability():
+    probability = np.array([[0.5, 0.5, 0.65, 0.65]])
+    fig = plots.lattices([("", probability, np.zeros((1, 4), int))])
+    (ax,) = fig.axes
+    words = [text.get_text() for text in ax.texts if text.get_text()]
+    assert words.count("+") == 2 and {"image", "sum, head"} <= set(words)
+    thin, thick = sorted({line.get_linewidth() for line in ax.lines})
+    assert thick > 1.4 * thin
+    assert "p = 0.5" in [text.get_text() for text in ax.get_legend().texts]
+    one = plots.code(topology.known_shape("straight", 3, 2)).axes[0]
+    assert "+" not in [text.get_text() for text in one.texts]
 
 
 def test_an_outline_stays_inside_its_cell():
@@ -134,7 +227,7 @@ def test_two_searches_are_replayed_beside_each_other(monkeypatch, shown):
 def test_a_figure_of_other_runs_bears_their_stamp(shown):
     fig = plots.intervals([("a", 0.1, 0.0, 0.2)], "difference")
     plots.show(fig, "Small study: seeds 1, 2", alt="one interval")
-    assert texts(fig) == "Small study: seeds 1, 2" and "image/png" in shown[0][0]
+    assert "Small study: seeds 1, 2" in texts(fig) and "image/png" in shown[0][0]
 
 
 def drawn(shown) -> tuple[int, np.ndarray]:
@@ -157,17 +250,18 @@ def pixels(buffer) -> np.ndarray:
 def test_a_micrograph_keeps_its_greys(tiny_setup, shown):
     ramp = np.tile(np.arange(256.0), (300, 1)) / 255
     plots.show(plots.panels([("ramp", ramp)], 1, 4), tiny_setup, alt="a ramp of all greys")
-    assert len(np.unique(drawn(shown)[1])) >= 230  # of 256: the smoke ribbon takes some
+    assert len(np.unique(drawn(shown)[1])) >= 255  # matplotlib leaves one out
 
 
-def test_a_grey_micrograph_and_its_outlines_are_displayed_exactly(monkeypatch, shown):
+def test_a_grey_micrograph_is_displayed_exactly(monkeypatch, shown):
     noise = np.random.default_rng(2).integers(0, 250, (200, 200)) / 255
     cells = np.zeros((200, 200), int)
     cells[40:90, 40:90] = 1
     fig = plots.panels([("noise", plots.outlined(noise, cells))], columns=1)
     exact = saved(fig, monkeypatch)
     plots.show(fig, "stamp", alt="noise")
-    assert (drawn(shown)[1] == pixels(exact[0])).all()
+    wrong = np.abs(drawn(shown)[1] - pixels(exact[0]))
+    assert wrong.max() <= 2 and not wrong[np.ptp(pixels(exact[0]), axis=-1) == 0].any()
 
 
 def test_a_colour_micrograph_is_displayed_almost_exactly(monkeypatch, shown):
@@ -175,9 +269,10 @@ def test_a_colour_micrograph_is_displayed_almost_exactly(monkeypatch, shown):
     fig = plots.panels([("stained", plots.outlined(image, cells, "#00ff00"))], columns=1)
     exact = saved(fig, monkeypatch)
     plots.show(fig, "stamp", alt="stained cells, outlined")
-    wrong = np.abs(drawn(shown)[1] - pixels(exact[0]))
-    assert len(np.unique(pixels(exact[0]).reshape(-1, 3), axis=0)) > 2000
-    assert wrong.mean() < 2 and wrong.max() < 64
+    told = pixels(exact[0])
+    wrong = np.abs(drawn(shown)[1] - told)
+    assert len(np.unique(told.reshape(-1, 3), axis=0)) > 2000
+    assert wrong.max() <= 2 and wrong[np.ptp(told, axis=-1) == 0].max() == 0
 
 
 def test_a_diagram_stays_small(shown):
@@ -206,7 +301,7 @@ def test_series_share_one_look():
     assert len(loss.get_xdata()) == 3 and list(dice.get_xdata()) == [2, 3]
 
 
-@pytest.mark.parametrize("name", ["edge", "supernet", "bilevel"])
+@pytest.mark.parametrize("name", ["edge", "node", "supernet", "bilevel"])
 def test_the_boxes_of_a_diagram_hold_their_words_and_stay_apart(name):
     fig = getattr(plots, name)()
     (ax,) = fig.axes
@@ -220,3 +315,14 @@ def test_the_boxes_of_a_diagram_hold_their_words_and_stay_apart(name):
         assert sum(frame.overlaps(other) for other in frames) == 1
         (inside,) = [w for w in words if frame.contains(w.x0 + w.width / 2, w.y0 + w.height / 2)]
         assert frame.x0 <= inside.x0 and inside.x1 <= frame.x1
+
+
+def test_cells_grow_back_to_nearly_what_they_were_and_half_an_overlap_decides():
+    before, _, shrunk, back = (ax.get_title() for ax in plots.shrink_and_grow().axes)
+    sizes = [[int(n) for n in re.findall(r"\d+(?= \+| px)", t)] for t in (before, shrunk, back)]
+    assert all(c < 0.6 * a and 0.9 * a < b <= a for a, c, b in zip(*sizes, strict=True))
+    titles = [ax.get_title() for ax in plots.iou_matching().axes]
+    for title in titles:
+        both, either = map(int, re.search(r"(\d+)/(\d+)", title).groups())
+        assert ("no pair" not in title) == (both / either >= 0.5)
+    assert 0 < sum("no pair" in title for title in titles) < len(titles)

@@ -1,14 +1,14 @@
 """Charts of scores and histories: lines, dots, bars and intervals.
 
 Lines and dots are one idea, series: {name: (x, y)}, each in its own colour, dash and mark; a
-modality has the same colour in every chart.
+modality or a representation has the same colour in every chart.
 """
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twodints_lib.plots.style import BLUE, COLOURS, DASHES, GREY, LIMIT, MARKS, MODALITY, legend
+from twodints_lib.plots.style import DASHES, GREY, INK, LIMIT, MARKS, colour, legend, whole_numbers
 from twodints_lib.plots.style import axes as make_axes
 
 
@@ -16,16 +16,18 @@ def _series(ax: Axes, series: dict, lines: bool = True, marks: bool = False, **l
     """Draw {name: (x, y)} as lines, marks or both; `look` goes for all of them."""
     for i, (name, (x, y)) in enumerate(series.items()):
         own = {"ls": DASHES[i % 4] if lines else "none", "marker": MARKS[i % 5] if marks else ""}
-        own |= {"color": MODALITY.get(name, COLOURS[i % 7]), "ms": 4, "label": name}
+        own |= {"color": colour(name, i), "ms": 4, "label": name}
         ax.plot(x, y, **own | look)
+    if lines and series:
+        whole_numbers(ax, np.concatenate([np.asarray(x, float) for x, _ in series.values()]))
 
 
 def _intervals(ax: Axes, rows) -> None:
     """(name, mean, low, high) from top to bottom; pale where the interval has zero in it."""
     for y, (_, mean, low, high) in enumerate(rows):
-        colour = GREY if low <= 0 <= high else BLUE
-        ax.plot([low, high], [-y, -y], color=colour, lw=2)
-        ax.plot(mean, -y, "o", color=colour)
+        look = {"color": GREY if low <= 0 <= high else INK}
+        ax.plot([low, high], [-y, -y], lw=2, **look)
+        ax.plot(mean, -y, "o", **look)
     ax.axvline(0, **LIMIT)
     ax.set_yticks(-np.arange(len(rows)), [row[0] for row in rows])
 
@@ -97,7 +99,7 @@ def path_curves(history, marks: dict | None = None) -> Figure:
     {name: epoch}."""
     paths = np.reshape(history, (len(history), -1)).T
     lines = {f"_{i}": (range(1, len(path) + 1), path) for i, path in enumerate(paths)}
-    look = {"color": BLUE, "ls": "-", "alpha": 0.35, "lw": 0.8}
+    look = {"color": INK, "ls": "-", "alpha": 0.35, "lw": 0.8}
     return chart(lines, "epoch", "probability of a path", at=marks, look=look, ylim=(0, 1))
 
 
@@ -119,8 +121,8 @@ def bars(groups: dict, label: str) -> Figure:
     names, width = list(next(iter(groups.values()))), 0.8 / len(groups)
     for i, (series, values) in enumerate(groups.items()):
         x = np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width
-        heights, colour = [values[n] for n in names], COLOURS[i % 7]
-        drawn = ax.bar(x, heights, width * 0.95, color=colour, label=series)
+        heights = [values[n] for n in names]
+        drawn = ax.bar(x, heights, width * 0.95, color=colour(series, i), label=series)
         ax.bar_label(drawn, fmt="%.2f", fontsize=7)
     ax.set_xticks(range(len(names)), names)
     ax.set(ylabel=label, ylim=(0, 1.08))

@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from twodints_lib.plots.style import GREY, STYLES
+from twodints_lib.plots.style import GREY, INK, STYLES
 
-PALE, INK = "#F2F2F2", "#333333"
+PALE = "#F2F2F2"
 SKIP, CONV = STYLES["skip"][0], STYLES["3x3"][0]
 
 
@@ -66,6 +66,22 @@ def edge() -> Figure:
         ("+", "y", "$p$"),
     ]
     return diagram(boxes, arrows, (9.7, 2.2))
+
+
+def node() -> Figure:
+    """A node: what three edges bring is summed, and the sum goes on along every edge behind it."""
+    boxes = {
+        "up": (1.3, 2.0, "edge from the\nfiner node", INK),
+        "stay": (1.3, 1.15, "edge from the node\nof its own resolution", INK),
+        "down": (1.3, 0.3, "edge from the\ncoarser node", INK),
+        "+": (4.4, 1.15, "+", INK),
+        "a": (7.4, 2.0, "edge to the\nfiner node", INK),
+        "b": (7.4, 1.15, "edge to the node\nof its own resolution", INK),
+        "c": (7.4, 0.3, "edge to the\ncoarser node", INK),
+    }
+    arrows = [("up", "+", "$p_1 e_1$"), ("stay", "+", "$p_2 e_2$"), ("down", "+", "$p_3 e_3$")]
+    arrows += [("+", "a", "$y$"), ("+", "b", "$y$"), ("+", "c", "$y$")]
+    return diagram(boxes, arrows, (8.8, 2.3), [(4.4, 0.35, "$y = p_1 e_1 + p_2 e_2 + p_3 e_3$")])
 
 
 def supernet() -> Figure:

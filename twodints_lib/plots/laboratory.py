@@ -70,12 +70,13 @@ def lab_state(modality: str, seed: int, dial: str, place: str) -> tuple[bytes, s
 
 
 def busiest(labels) -> tuple[slice, slice]:
-    """The window of VIEW pixels a side with the most pixels of cells."""
-    share = ndimage.uniform_filter((labels > 0).astype(float), VIEW, mode="constant")
-    middle = VIEW // 2
-    inner = share[middle : -middle + 1, middle : -middle + 1]
-    top, left = np.unravel_index(inner.argmax(), inner.shape)
-    return slice(top, top + VIEW), slice(left, left + VIEW)
+    """The window of VIEW pixels a side, or the image's where that is less, with most of cells."""
+    sides = np.minimum(VIEW, labels.shape)
+    pairs = list(zip(sides, labels.shape, strict=True))
+    share = ndimage.uniform_filter((labels > 0).astype(float), sides, mode="constant")
+    inner = share[tuple(slice(s // 2, s // 2 + n - s + 1) for s, n in pairs)]
+    corner = np.unravel_index(inner.argmax(), inner.shape)
+    return tuple(slice(int(c), int(c + s)) for c, s in zip(corner, sides, strict=True))
 
 
 def mosaic(shown, window: tuple[slice, slice], columns: int = 2, zoom: int = 2) -> bytes:

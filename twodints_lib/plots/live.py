@@ -34,7 +34,7 @@ def _live(draw: Callable[..., Figure], **limits) -> dict:
     @wraps(draw)
     def redraw(**values) -> None:
         told = ", ".join(f"{name} {value}" for name, value in values.items())
-        pictures.display_figure(draw(**values), f"The figure at {told}.")
+        pictures.display_figure(draw(**values), f"The figure at {told}.", "")
 
     box = interactive(redraw, **limits)
     for dial in box.children[:-1]:
