@@ -13,7 +13,7 @@ BENCHES = ("search", "instances", "loader")  # records/bench-<name>.json
 TRUTH = ("truth", "lengths", "searches", "proxies")  # of the tables of truth
 TABLES = (
     "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers", "front",
-    "planted", *BENCHES, *TRUTH,
+    "planted", "placed", *BENCHES, *TRUTH,
 )  # fmt: skip
 
 

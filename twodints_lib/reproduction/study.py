@@ -18,7 +18,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import front, planted, results, tiny
+from twodints_lib.reproduction import front, placed, planted, results, tiny
 from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
@@ -28,7 +28,7 @@ from twodints_lib.training import diagnose, search
 from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
 
-STUDIES = ("controls", "sampling", "modalities", "tiny", "instances", "front", "planted")
+STUDIES = ("controls", "sampling", "modalities", "tiny", "instances", "front", "planted", "placed")
 SEEDS = (1, 2, 3)
 SCALE = {
     "patch": 64,
@@ -207,8 +207,8 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
 
     InputError where there is no such study or data set.
     """
-    if study == "planted":
-        return planted_jobs(seeds)
+    if study in ("planted", "placed"):
+        return planted_jobs(seeds) if study == "planted" else placed_jobs(seeds)
     scales = dict.fromkeys(STUDIES, SCALE) | {"sampling": SAMPLING, "instances": INSTANCES}
     scales |= {"modalities": SCALE | {"derived_epochs": 2 * SCALE["derived_epochs"]}}
     scales |= {"tiny": tiny.SCALE}
@@ -263,6 +263,15 @@ def planted_jobs(seeds: Sequence[int] = ()) -> list[Job]:
             path = place / f"{_plain(f'{task} {name}')}-seed-{seed}.json"
             found.append(Job(path, planted.setup(task, seed), make, {"share": share} | given))
     return found
+
+
+def placed_jobs(seeds: Sequence[int] = ()) -> list[Job]:
+    """The searches whose networks are looked up in a table of truth, with its data."""
+    place, variants = results.place("placed", "simulated"), placed.variants(PLANS)
+    return [
+        Job(place / f"{_plain(n)}-seed-{s}.json", placed.setup(s), placed.search_job, given)
+        for s, (n, given) in product(seeds or placed.SEEDS, variants.items())
+    ]
 
 
 def _plain(name):

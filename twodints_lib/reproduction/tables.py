@@ -8,7 +8,7 @@ import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims, peers, planted_table, results, verdicts
+from twodints_lib.reproduction import claims, peers, placed_table, planted_table, results, verdicts
 from twodints_lib.reproduction.results import class_dice, load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
@@ -165,6 +165,10 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         "planted": (
             planted_table.HEADER,
             lambda: planted_table.rows(results.load_study("planted")),
+        ),
+        "placed": (
+            placed_table.HEADER,
+            lambda: placed_table.rows(results.load_study("placed")),
         ),
         "claims": (claims.HEADER, lambda: claims.table(claims.settled())),
         "peers": (peers.HEADER, peers.rows),
