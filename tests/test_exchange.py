@@ -28,6 +28,8 @@ from twodints_lib.exchange import (
 from twodints_lib.exchange.pickled import cellpose_masks
 from twodints_lib.inference import segment
 
+LACKING = "not installed: pip install -c constraints.txt -r tests/formats.txt"
+
 
 def odd_labels():
     """Cells with a hole, one of them filled by another, pieces, gaps in the ids and at the edge."""
@@ -89,7 +91,7 @@ def test_imagej_sees_a_named_outline_for_each_piece(tmp_path):
 
 
 def test_qupaths_features_have_the_areas_of_the_cells(tmp_path):
-    shapely = pytest.importorskip("shapely.geometry", reason="shapely is not installed")
+    shapely = pytest.importorskip("shapely.geometry", reason=LACKING)
     labels = odd_labels()
     picture, image = pictured(tmp_path, labels)
     (path,) = write_exports(picture, [labels], [image], tmp_path, ["geojson"])
@@ -107,7 +109,7 @@ def test_an_ome_tiff_holds_the_ids_and_the_scale(tmp_path):
     (path,) = write_exports(picture, [labels], [image], tmp_path, ["ome"])
     assert (tifffile.imread(path) == labels).all()
     assert pixel_size(picture) == pixel_size(path) == pytest.approx((0.325, 0.65))
-    ome_types = pytest.importorskip("ome_types", reason="ome-types is not installed")
+    ome_types = pytest.importorskip("ome_types", reason=LACKING)
     pixels = ome_types.from_tiff(path).images[0].pixels
     assert (pixels.size_x, pixels.size_y) == (50, 40)
     assert (pixels.physical_size_x, pixels.physical_size_x_unit.value) == (0.65, "µm")
@@ -260,7 +262,7 @@ def test_cocos_polygons_and_run_lengths_are_taken_in(tmp_path):
 
 
 def test_packed_run_lengths_are_pycocotools(tmp_path):
-    mask = pytest.importorskip("pycocotools.mask", reason="pycocotools is not installed")
+    mask = pytest.importorskip("pycocotools.mask", reason=LACKING)
     _, labels = blobs(7)
     iio.imwrite(tmp_path / "a.png", np.zeros(labels.shape, np.uint8))
     ids = np.unique(labels)[1:]
