@@ -20,7 +20,8 @@ course: setup  ## run all notebooks: PRESET=smoke|laptop|paper DATA=name or fold
 
 test: setup  ## run all tests, notebooks included
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TWODINTS_PRESET=smoke $(BIN)/python -m pytest \
-		-n 2 --dist loadscope --nbval-lax --nbval-current-env tests notebooks
+		-n 2 --dist loadscope --no-loadscope-reorder \
+		--nbval-lax --nbval-current-env tests notebooks
 
 lab: setup  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks

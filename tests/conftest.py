@@ -1,7 +1,14 @@
 """Fixtures: a tiny data set on disk, and a world of its own for caches and runs."""
 
 import logging
+import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +24,35 @@ from twodints_lib.space import topology
 from twodints_lib.truth import Table
 
 torch.set_num_threads(1)
+
+HOME = pytest.StashKey()
+# Run first, since they take longest: what stands first in a worker's queue never ends last.
+# Notebooks lead, because the whole course finds what they trained.
+LONG = (
+    "notebooks/", "test_whole_course.py::TestMicro4", "test_train", "test_search", "test_course",
+    "test_truth_make", "test_environment", "test_exercises", "test_whole_course.py",
+)  # fmt: skip
+
+
+def pytest_configure(config):
+    """Results of all tests go to one folder, of this session alone: never to the user's own."""
+    if not hasattr(config, "workerinput"):
+        config.stash[HOME] = tempfile.TemporaryDirectory(prefix="twodints-tests-")
+        os.environ["TWODINTS_RUNS"] = config.stash[HOME].name
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        return next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG))
+
+    items.sort(key=rank)
+
+
+def twodints(*args, **environment):
+    """The command in a process of its own, as a user calls it."""
+    clean = {k: v for k, v in os.environ.items() if k != "TWODINTS_PRESET"}
+    command = [sys.executable, "-m", "twodints_lib.cli", *args]
+    return subprocess.run(command, capture_output=True, text=True, env=clean | environment)
 
 
 def blobs(seed, size=96, cells=5):
@@ -45,6 +81,18 @@ def tiny_folder(tmp_path_factory):
         rows.append(f"{kind}_{i},{kind}")
     (root / "modality.csv").write_text("name,modality\n" + "\n".join(rows) + "\n")
     return root
+
+
+def killed(work, ready):
+    """Do `work()` in a process of its own, which is killed, without a warning, once `ready()`."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    deadline = time.time() + 120
+    while not ready() and process.is_alive() and time.time() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "it ended before it was killed"
 
 
 @pytest.fixture

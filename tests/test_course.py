@@ -1,67 +1,24 @@
-"""The course as a whole, run by papermill with the smoke preset, and what bad calls get."""
+"""Parts of the course, run by papermill with the smoke preset, and what bad calls get."""
 
-import csv
 import dataclasses
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
+from conftest import twodints
 from nbclient.exceptions import DeadKernelError
 
 from twodints_lib import cli, course, files
-from twodints_lib.exercises import cells
-from twodints_lib.exercises.question import STUB_LEFT
 from twodints_lib.runs import notebooks, settings, store
 from twodints_lib.space.specs import UNetSpec
 from twodints_lib.training import loop
 
-MICRO4 = Path(__file__).parents[2] / "shared" / "data" / "micro4"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 NAMES = [p.stem for p in sorted(course.NOTEBOOKS.glob("[0-9]*.ipynb"))]
-
-
-def twodints(*args, **environment):
-    """The command in a process of its own, as a user calls it."""
-    clean = {k: v for k, v in os.environ.items() if k != "TWODINTS_PRESET"}
-    command = [sys.executable, "-m", "twodints_lib.cli", *args]
-    return subprocess.run(command, capture_output=True, text=True, env=clean | environment)
-
-
-@pytest.mark.parametrize("data", ["simulated", "micro4"])
-def test_the_whole_course_runs_and_leaves_its_results(data, tmp_path):
-    if data == "micro4" and not MICRO4.is_dir():
-        pytest.skip("micro4 is not on this machine")
-    place = str(MICRO4) if data == "micro4" else data
-    out = tmp_path / "out"
-    store = {"TWODINTS_RUNS": str(tmp_path / "runs")}
-    run = twodints("run", "--preset", "smoke", "--data", place, "--out", str(out), **store)
-    assert run.returncode == 0, run.stderr
-    assert "make course PRESET=laptop" in run.stdout and "no result" in run.stdout
-    for name in NAMES:
-        book = nbformat.read(out / f"{name}.ipynb", as_version=4)
-        assert all(c.get("execution_count") for c in book.cells if c.cell_type == "code"), name
-        stubs = [c for c in book.cells if c.cell_type == "code" and cells.exercise_of(c)]
-        assert {c.outputs[0].text for c in stubs} <= {f"{STUB_LEFT}\n"}, name
-    record = json.loads((out / "course.json").read_text())
-    assert record["data"] == data and record["is_result"] is False and record["data_hash"]
-    assert [n["notebook"] for n in record["notebooks"]] == NAMES
-    assert max(n["peak_gib"] for n in record["notebooks"]) < 6
-    assert {n["kind"] for n in record["networks"]} >= {"unet", "segresnet", "supernet", "derived"}
-    with open(out / "results.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len(record["networks"]) and {r["is_result"] for r in rows} == {"False"}
-    assert "no result" in (out / "results.md").read_text()
-    figures = [
-        o for c in book.cells for o in c.get("outputs", []) if "text/html" in o.get("data", {})
-    ]
-    assert any("smoke run" in o["data"]["text/html"] for o in figures)
 
 
 def test_a_folder_of_ones_own_needs_no_modalities(tiny_folder, tmp_path):

@@ -16,8 +16,8 @@ MODULES = {
 # Each room imports only from those before it.
 ROOMS = (
     "errors", "messages", "files", "fingerprint", "lab", "data", "targets", "scoring", "space",
-    "runs", "inference", "training", "truth", "plots", "reproduction", "exercises", "course",
-    "cli",
+    "runs", "inference", "exchange", "training", "truth", "plots", "reproduction", "exercises",
+    "course", "cli",
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_rooms_import_only_from_those_before_them(name):
 def test_few_arrows_between_packages():
     packages = {p.parent.name for p in LIBRARY.glob("*/__init__.py")}
     arrows = {(room(n), room(other)) for n, p in MODULES.items() for other in imported(p)[0]}
-    assert len({(a, b) for a, b in arrows if a != b and {a, b} <= packages}) <= 40
+    assert len({(a, b) for a, b in arrows if a != b and {a, b} <= packages}) <= 43
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -3,16 +3,12 @@
 import contextlib
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import killed
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -224,43 +220,23 @@ def test_impossible_plans_are_refused(bad, says):
         search.Plan(**bad)
 
 
-KILLED = """
-import sys, torch
-torch.set_num_threads(1)
-from twodints_lib import messages
-from twodints_lib.data.dataset import open_data
-from twodints_lib.runs import settings
-from twodints_lib.runs.setup import Setup
-from twodints_lib.training import search
-messages.show()
-preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=8)
-setup = Setup(preset, open_data(sys.argv[1]), 7)
-plan = search.Plan(sys.argv[2], paths=sys.argv[3], warmup=0.25)
-print(search.search_supernet(setup, plan), flush=True)
-"""
-
-
 @pytest.mark.parametrize(
     ("mode", "paths"), [("dints", "all"), ("dints", "sampled"), ("shrinking", "all")]
 )
-def test_a_killed_search_ends_with_the_same_code(tiny_folder, tmp_path, mode, paths):
-    def start(place):
-        environment = os.environ | {"TWODINTS_RUNS": str(tmp_path / place)}
-        environment.pop("TWODINTS_PRESET", None)
-        command = [sys.executable, "-c", KILLED, str(tiny_folder), mode, paths]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+def test_a_killed_search_ends_with_the_same_code(tiny_setup, tmp_path, monkeypatch, mode, paths):
+    preset = dataclasses.replace(tiny_setup.preset, search_epochs=8)
+    setup = dataclasses.replace(tiny_setup, preset=preset)
+    plan, seen, folders = search.Plan(mode, paths=paths, warmup=0.25), [], []
 
-    killed = start("killed")
-    deadline = time.time() + 120
-    while not list((tmp_path / "killed").glob("store/*/last.pt")) and time.time() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.15)  # somewhere inside a later epoch
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    folders = []
+    def well_under_way():  # somewhere inside a later epoch
+        seen.extend([time.time()] * bool(list((tmp_path / "killed").glob("store/*/last.pt"))))
+        return seen and time.time() - seen[0] > 0.15
+
     for place in ("killed", "whole"):
-        out, _ = start(place).communicate(timeout=240)
-        folders.append(Path(out.splitlines()[-1]))
+        monkeypatch.setenv("TWODINTS_RUNS", str(tmp_path / place))
+        if place == "killed":
+            killed(lambda: search.search_supernet(setup, plan), well_under_way)
+        folders.append(search.search_supernet(setup, plan))
     a, b = (torch.load(f / "best.pt", weights_only=True) for f in folders)
     assert all(torch.equal(a[k], b[k]) for k in b)
     codes = [search.found_code(f) for f in folders]

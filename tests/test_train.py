@@ -2,17 +2,12 @@
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import killed
 
 from twodints_lib import files
 from twodints_lib.data.dataset import open_data
@@ -178,44 +173,22 @@ def test_stopped_and_resumed_equals_uninterrupted(data, tmp_path, precision):
     assert equal(whole, resumed) and [r["epoch"] for r in history] == [1, 2, 3, 4]
 
 
-KILLED = """
-import sys, torch
-from pathlib import Path
-torch.set_num_threads(1)
-from twodints_lib import messages
-from twodints_lib.data.dataset import open_data
-from twodints_lib.runs import settings
-from twodints_lib.runs.setup import Setup
-from twodints_lib.training import search
-messages.show()
-preset = settings.load("smoke", patch=32, num_blocks=2, num_depths=2, search_epochs=6)
-setup = Setup(preset, open_data(sys.argv[1]), 7)
-print(search.search_supernet(setup), flush=True)
-"""
-
-
-def test_a_killed_search_goes_on_to_the_same_weights(tiny_folder, tmp_path):
-    def start(place):
-        environment = os.environ | {"TWODINTS_RUNS": str(tmp_path / place)}
-        environment.pop("TWODINTS_PRESET", None)
-        command = [sys.executable, "-c", KILLED, str(tiny_folder)]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-    killed = start("killed")
-    deadline = time.time() + 120
-    while not list((tmp_path / "killed").glob("store/*/last.pt")) and time.time() < deadline:
-        time.sleep(0.05)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    assert not list((tmp_path / "killed").glob("store/*/record.json"))
-    folders = []
+def test_a_killed_search_goes_on_to_the_same_weights(tiny_setup, tmp_path, monkeypatch, said):
+    preset = dataclasses.replace(tiny_setup.preset, search_epochs=6)
+    setup = dataclasses.replace(tiny_setup, preset=preset)
+    found, stores = {}, tmp_path / "killed" / "store"
     for place in ("killed", "whole"):
-        out, _ = start(place).communicate(timeout=240)
-        folders.append(Path(out.splitlines()[-1]))
-        assert ("goes on after epoch" in out) == (place == "killed")
-    a, b = (torch.load(f / "best.pt", weights_only=True) for f in folders)
+        monkeypatch.setenv("TWODINTS_RUNS", str(tmp_path / place))
+        if place == "killed":
+            killed(lambda: search.search_supernet(setup), lambda: list(stores.glob("*/last.pt")))
+            assert not list(stores.glob("*/record.json"))
+        said.clear()
+        found[place] = search.search_supernet(setup)
+        assert any("goes on after epoch" in line for line in said) == (place == "killed")
+    a, b = (torch.load(f / "best.pt", weights_only=True) for f in found.values())
     assert all(torch.equal(a[k], b[k]) for k in b)
-    losses = [[r["loss"] for r in files.read_json(f / "history.json")["history"]] for f in folders]
+    histories = (files.read_json(f / "history.json")["history"] for f in found.values())
+    losses = [[r["loss"] for r in history] for history in histories]
     assert losses[0] == losses[1]
 
 

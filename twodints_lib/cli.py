@@ -75,7 +75,25 @@ def _data_make(args):
 
 
 def _segment(args):
-    inference.segment_files(args.images, args.out, args.model, args.grow, args.flips)
+    from twodints_lib import exchange
+
+    given = {k: getattr(args, k) for k in ("model", "grow", "flips", "workers")}
+    exchange.segment_and_export(args.images, args.out, args.export, **given)
+
+
+def _measure(args):
+    from twodints_lib import exchange
+
+    size = args.pixel_size
+    if size is not None and not 0 < size < 1e6:
+        raise InputError(f"--pixel-size {size}: must be micrometres, above 0.")
+    exchange.measure_files(args.labels, args.images, args.out, size and (size, size))
+
+
+def _data_import(args):
+    from twodints_lib import exchange
+
+    exchange.import_labels(args.source, args.out, args.images)
 
 
 def _export(args):
@@ -263,12 +281,27 @@ COMMANDS = (
         ("--images", _value("for neurips-shaped", type=int)),
         SOURCE,
     )),
+    ("data import", "take in what others labelled: Cellpose, COCO, ROIs, ...", _data_import, (
+        ("source", _value(
+            "a folder or file: _seg.npy, _cp_masks, <name>/masks/, COCO json, GeoJSON, ROI zip"
+        )),
+        ("-o --out", _value("a new folder, for images/ and labels/", required=True)),
+        ("--images", _value("the folder of the images (default: beside the labels)")),
+    )),
     ("segment", "write instance labels for images", _segment, (
         ("images", _value("image files or folders of them", nargs="+")),
         ("-o --out", _value("folder for <name>_label.tiff", required=True)),
         ("--model", _value("a run's folder or a network of pretrained/ (default: the best)")),
         ("--grow", _flag("give cells back the rim that the official recipe cuts")),
         ("--flips", _flag("average the image and its mirror images (4 x slower)")),
+        ("--export", _many("KIND", "labels as ome, rois, geojson or csv too; repeatable")),
+        ("--workers", _value("processes that share the images", type=int, default=0)),
+    )),
+    ("measure", "write a table with a row for each cell: size, shape, intensity", _measure, (
+        ("labels", _value("label files: a file or a folder")),
+        ("images", _value("their images, for intensities and pixel size", nargs="?")),
+        ("-o --out", _value("table to write, NAME.csv", required=True)),
+        ("--pixel-size", _value("micrometres (default: as the image's file says)", type=float)),
     )),
     ("export", "write a derived network as one plain module", _export, (
         ("-o --out", _value("file to write, NAME.pt2", required=True)),

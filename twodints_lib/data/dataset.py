@@ -145,6 +145,12 @@ def _dataset(name, root) -> Dataset:
     return Dataset(name, root, tuple(items), _hash(root, items))
 
 
+def subset(dataset: Dataset, items: Iterable[Item]) -> Dataset:
+    """A data set of some items of another, perhaps in other splits, with a hash of its own."""
+    items = sorted(items, key=lambda i: i.name)
+    return Dataset(dataset.name, dataset.root, tuple(items), _hash(dataset.root, items))
+
+
 def _hash(root, items) -> str:
     """16 hex digits over all that a result may depend on: names, modalities, splits, paths, bytes.
 

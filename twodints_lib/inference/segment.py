@@ -1,11 +1,16 @@
 """From images to labels: one image of any size, and the files that `twodints segment` writes."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import tifffile
+import torch
 
 from twodints_lib.data.images import image_files, read_pages, scaled, to_8_bit
 from twodints_lib.errors import InputError
@@ -44,37 +49,85 @@ def segment_image(
 
 def segment_files(
     paths: Iterable[Path], out: Path, model: Path | str | None = None,
-    grow: bool = False, flips: bool = False,
+    grow: bool = False, flips: bool = False, workers: int = 0, also: Callable | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write <name>_label.tiff for each image: instance ids, one label page an image page.
 
     `model`: a run's folder or a pretrained network's name; by default the best network that comes
     with the project. `grow`: each cell of a 3-class network gets back the rim that the challenge's
     recipe leaves out. `flips`: mirror images are averaged, four times slower. Thresholds are those
-    stored with the network. Every input is read before anything is written; nothing is overwritten.
+    stored with the network. `workers`: processes that share the images, 0 for none beside this one.
+    `also(source, labels, pages)` is called after each image is written, with (H, W) ids a page and
+    the pages as read. Every input is read before anything is written; nothing is overwritten.
     """
     sources = list_images(paths)
     targets = _new_files(Path(out), sources)
     for path in sources:
         read_pages(path)
-    net, record = load_network(model or pretrained.best())
+    work = _Work(str(model or pretrained.best()), grow, flips, also)
     name = pretrained.folder(model).name if model else f"{pretrained.best()}, the best shipped one"
+    record = work.record
     log.info(f"network: {name}" + " (a smoke run: no result)" * (not record["is_result"]))
-    spec, patch = spec_of(record["parameters"]["spec"]), record["parameters"]["recipe"]["patch"]
-    spec.check_patch(patch)
-    if grow and spec.head != "3-class":
-        raise InputError(
-            f"--grow: cells of {name} ({spec.head} head) have their rim already; leave it out."
-        )
-    decode = decode_grown if grow else decoder_of(record)
-    for i, (path, target) in enumerate(zip(sources, targets, strict=True), 1):
-        pages = [segment_image(net, p, patch, spec.head, decode, flips) for p in read_pages(path)]
+    begun = time.perf_counter()
+    with _mapped(workers) as mapped:
+        for i, cells in enumerate(mapped(work, sources, targets), 1):
+            left = (time.perf_counter() - begun) / i * (len(sources) - i)
+            told = f", {left / 60:.1f} min left" if left > 5 else ""
+            log.info(f"{i}/{len(sources)} {targets[i - 1].name}: {cells} cells{told}")
+    return targets
+
+
+class _Work:
+    """From one file to its labels, here or in another process, which reads the network anew."""
+
+    def __init__(self, model: str, grow: bool, flips: bool, also: Callable | None):
+        self.given = (model, grow, flips, also)
+        self.flips, self.also = flips, also
+        self.net, self.record = load_network(model)
+        told = self.record["parameters"]
+        self.spec, self.patch = spec_of(told["spec"]), told["recipe"]["patch"]
+        self.spec.check_patch(self.patch)
+        if grow and self.spec.head != "3-class":
+            raise InputError(
+                f"--grow: cells of {Path(model).name} ({self.spec.head} head) have their rim "
+                "already; leave it out."
+            )
+        self.decode = decode_grown if grow else decoder_of(self.record)
+
+    def __reduce__(self):
+        return _Work, self.given
+
+    def __call__(self, source: Path, target: Path) -> int:
+        images = read_pages(source)
+        given = (self.patch, self.spec.head, self.decode, self.flips)
+        pages = [segment_image(self.net, image, *given) for image in images]
         stack = pages[0] if len(pages) == 1 else np.stack(pages)
         stack = stack.astype(np.uint16 if stack.max() < 2**16 else np.uint32)
         with whole_file(target) as made:
             tifffile.imwrite(made, stack, compression="zlib", photometric="minisblack")
-        log.info(f"{i}/{len(sources)} {target.name}: {sum(int(p.max()) for p in pages)} cells")
-    return targets
+        if self.also:
+            self.also(source, pages, images)
+        return sum(int(page.max()) for page in pages)
+
+
+@contextmanager
+def _mapped(workers: int) -> Iterator[Callable]:
+    """map(), or that of so many processes, each with its share of the cores."""
+    if workers < 0:
+        raise InputError(f"--workers {workers}: must be 0 or more processes.")
+    if workers < 2:
+        yield map
+        return
+    threads = max(1, torch.get_num_threads() // workers)
+    # Not forked: a process with threads that is copied may stand still for ever.
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), torch.set_num_threads, (threads,)
+    ) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def _new_files(out: Path, sources: list[Path]) -> list[Path]:

@@ -18,7 +18,7 @@ from twodints_lib import files
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
 from twodints_lib.messages import log
-from twodints_lib.reproduction import front, placed, planted, results, tiny
+from twodints_lib.reproduction import front, placed, planted, results, tiny, transfer
 from twodints_lib.runs import environment, records
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
@@ -28,7 +28,10 @@ from twodints_lib.training import diagnose, search
 from twodints_lib.training.replay import best_epoch
 from twodints_lib.training.search import Plan
 
-STUDIES = ("controls", "sampling", "modalities", "tiny", "instances", "front", "planted", "placed")
+STUDIES = (
+    "controls", "sampling", "modalities", "tiny", "instances", "front", "planted", "placed",
+    "transfer",
+)  # fmt: skip
 SEEDS = (1, 2, 3)
 SCALE = {
     "patch": 64,
@@ -211,7 +214,7 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
         return planted_jobs(seeds) if study == "planted" else placed_jobs(seeds)
     scales = dict.fromkeys(STUDIES, SCALE) | {"sampling": SAMPLING, "instances": INSTANCES}
     scales |= {"modalities": SCALE | {"derived_epochs": 2 * SCALE["derived_epochs"]}}
-    scales |= {"tiny": tiny.SCALE}
+    scales |= {"tiny": tiny.SCALE, "transfer": SCALE | transfer.SCALE}
     if study not in scales:
         raise InputError(f"--only {study}: no such study; there are {', '.join(STUDIES)}.")
     setup, two = begin("laptop", data, SEEDS[0], **scales[study]), ("paper", "sampled")
@@ -233,6 +236,10 @@ def jobs(study: str, data: str, seeds: Sequence[int] = ()) -> list[Job]:
         "modalities": {
             f"{m}-{which}": (modality_job, {"modality": m, "which": which} | paper)
             for m, which in product(modalities, ("joint", "own"))
+        },
+        "transfer": {
+            f"{m}-{count}": (transfer.job, {"modality": m, "count": count})
+            for m, count in product(modalities, (0, *transfer.COUNTS))
         },
         "tiny": {
             "table": (table_job, {}),

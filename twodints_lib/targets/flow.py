@@ -48,26 +48,19 @@ def _heat(mask) -> np.ndarray:
 
 
 def flow_cells(
-    maps: np.ndarray, foreground: float = 0.5, spread: float = 2
+    maps: np.ndarray, spread: float = 2, ends: tuple | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Let every foreground pixel follow the flow; pixels that end together are one cell.
+    """Pixels that end together are one cell.
 
     `maps` (3, H, W): foreground and flow. `spread`, pixels: how far apart the ends of one cell's
     pixels may lie. A perfect flow brings them to one point, a learned one to several, the farther
-    apart the larger the cell. Returns the labels (H, W), ids 1..n, and each cell's error (n,): how
-    far the given flow is from the one that its own shape would have, mean square.
+    apart the larger the cell. `ends`: flow_ends(maps), where known. Returns the labels (H, W), ids
+    1..n, and each cell's error (n,): how far the given flow is from the one that its own shape
+    would have, mean square.
     """
-    inside = maps[0] > foreground
-    place = np.argwhere(inside).T.astype(np.float32)  # (2, n)
-    if not place.size:
+    inside, end = ends or flow_ends(maps)
+    if not end[0].size:
         return np.zeros(inside.shape, np.int32), np.zeros(0)
-    flow = ndimage.gaussian_filter(maps[1:], (0, 1, 1))
-    flow *= inside / np.maximum(np.hypot(*flow), 0.3)  # an unsure, short arrow leads as far
-    limit = np.array(inside.shape, np.float32)[:, None] - 1
-    for _ in range(STEPS):
-        move = [ndimage.map_coordinates(f, place, order=1, mode="nearest") for f in flow]
-        place = np.clip(place + np.stack(move), 0, limit)
-    end = tuple(place.round().astype(int))
     crowd = np.zeros(inside.shape)
     np.add.at(crowd, end, 1)
     crowd = ndimage.gaussian_filter(crowd, spread)
@@ -82,6 +75,20 @@ def flow_cells(
     return labels, np.asarray(ndimage.mean(wrong, labels, ids)) if len(ids) else np.zeros(0)
 
 
+def flow_ends(maps: np.ndarray, foreground: float = 0.5) -> tuple[np.ndarray, tuple]:
+    """The foreground (H, W) bool, and the pixel (y, x) that each of its pixels ends at when it
+    follows the flow."""
+    inside = maps[0] > foreground
+    place = np.argwhere(inside).T.astype(np.float32)  # (2, n)
+    flow = ndimage.gaussian_filter(maps[1:], (0, 1, 1))
+    flow *= inside / np.maximum(np.hypot(*flow), 0.3)  # an unsure, short arrow leads as far
+    limit = np.array(inside.shape, np.float32)[:, None] - 1
+    for _ in range(STEPS if place.size else 0):
+        move = [ndimage.map_coordinates(f, place, order=1, mode="nearest") for f in flow]
+        place = np.clip(place + np.stack(move), 0, limit)
+    return inside, tuple(place.round().astype(int))
+
+
 def decode_flow(maps: np.ndarray, spread: float = 2, error: float = 0.4) -> np.ndarray:
     """Cells (H, W) int32 from foreground and flow (3, H, W), without those whose own flow differs
     by more than `error` (Cellpose drops such cells too)."""
@@ -89,13 +96,16 @@ def decode_flow(maps: np.ndarray, spread: float = 2, error: float = 0.4) -> np.n
 
 
 def remembering() -> Callable[..., np.ndarray]:
-    """decode_flow that follows the same flow once for each spread, not for each error too."""
-    known = {}
+    """decode_flow that follows a flow once, whatever the spread, and draws its cells once for each
+    spread, whatever the error."""
+    ends, known = {}, {}
 
     def decode(maps: np.ndarray, spread: float, error: float) -> np.ndarray:
         key = (id(maps), spread)
         if key not in known:
-            known[key] = flow_cells(maps, spread=spread)
+            if id(maps) not in ends:
+                ends[id(maps)] = flow_ends(maps)
+            known[key] = flow_cells(maps, spread, ends[id(maps)])
         return _drop_wrong(*known[key], error)
 
     return decode
