@@ -14,6 +14,7 @@ from twodints_lib.reproduction import planted_table, results, study
 from twodints_lib.runs import records
 from twodints_lib.space import lattice, networks, receptive, topology
 from twodints_lib.space.operations import SIX
+from twodints_lib.training import search
 
 
 def measured(code, size, monkeypatch):
@@ -97,6 +98,9 @@ def tiny_trial(monkeypatch, tmp_path):
     monkeypatch.setattr(trial, "TRAIN", 8)
     monkeypatch.setattr(trial, "HELD_OUT", 2)
     monkeypatch.setattr(trial, "RANDOM", 2)
+    monkeypatch.setattr(search.Trying, "DRAWN", 6)
+    monkeypatch.setattr(search.Trying, "TRIED", 2)
+    monkeypatch.setattr(search.Trying, "STEPS", 2)
     monkeypatch.setattr(trial, "BUDGETS", {"fine detail": 0.4})
     monkeypatch.setattr(records, "STUDIES", tmp_path)
     for kept in (trial.memory, trial._drawn):
@@ -110,7 +114,7 @@ def test_searches_and_random_codes_of_a_planted_task(tiny_trial):
     study.run("simulated", ["planted"], [1])
     found = results.load_study("planted")
     assert {job.removesuffix("-seed-1") for job in found} == {
-        f"fine-detail-{study._plain(name)}" for name in ("random", *study.PLANS, "shrinking")
+        f"fine-detail-{study._plain(name)}" for name in ("random", *study.PLANS, *trial.CUT)
     }
     for job, record in found.items():
         networks_ = record.get("networks", [record])
@@ -131,14 +135,15 @@ def test_a_training_is_the_same_again(tiny_trial):
 def test_the_table_counts_who_found_the_answer():
     base = {"data": "far mark", "budget": 0.15, "solved": 0.75}
     study_ = {
-        f"far-mark-random-seed-{s}": base | {"networks": [{"score": 0.5}, {"score": 0.9}]}
+        f"far-mark-random-seed-{s}": base | {"networks": [{"score": x, "seconds": 2.0} for x in (0.5, 0.9)]}
         for s in (1, 2)
     }
     study_ |= {
-        f"far-mark-dints-seed-{s}": base | {"score": x, "search_seconds": 4.0}
+        f"far-mark-dints-seed-{s}": base | {"score": x, "search_seconds": 4.0, "seconds": 2.0}
         for s, x in ((1, 0.8), (2, 0.7), (3, 1.0))
     }
     random, dints = planted_table.rows(study_)
     assert random[:4] == ("far mark", "15%", "random codes", "2 of 4")
-    assert dints[2:4] == ("dints", "2 of 3") and dints[-1] == "4"
+    assert dints[2:4] == ("dints", "2 of 3") and dints[-2] == "4"
+    assert dints[-1] == "88%"  # three random codes in these six seconds, each solves with 1/2
     assert planted_table.rows({}) == []

@@ -209,6 +209,25 @@ def test_the_last_way_to_the_output_is_never_cut(samples):
     assert paths[1, 0] > 100 > paths[0, 3] and np.isfinite(paths).all()
 
 
+def test_what_learns_best_goes_on_whatever_it_seemed_worth(samples, monkeypatch):
+    """Of three networks within the share, the one whose loss falls with training is chosen."""
+    monkeypatch.setattr(search.Trying, "DRAWN", 40)
+    monkeypatch.setattr(search.Trying, "TRIED", 40)
+    torch.manual_seed(0)
+    plan = dataclasses.asdict(search.Plan("trying", warmup=0.5, budget=0.3))
+    trainer = search.Trying(networks.build(SPEC), samples, RECIPE, 0, **plan)
+    left = np.ones((2, 4, 2), bool)
+    drawn = list(trainer._draw(4, left, np.ones((2, 4)), np.zeros((2, 4, 2))))
+    table = cost_table("memory", 2, 2, channel_mul=0.125)
+    codes = [topology.as_code(d.any(-1), d.argmax(-1), table.names) for d in drawn]
+    assert len(codes) > 3 and all(table.of(c) <= 0.3 * table.full for c in codes)
+    good = drawn[-1]
+    monkeypatch.setattr(trainer, "_loss", lambda *_: 1.0)
+    monkeypatch.setattr(trainer, "_try", lambda e, keep, b: float((keep != good).any()))
+    found = trainer._choose(4, left, np.ones((2, 4)), np.zeros((2, 4, 2)), [])
+    assert (found == good).all()
+
+
 @pytest.mark.parametrize(
     ("bad", "says"), [({"mode": "darts"}, "mode"), ({"paths": "some"}, "paths"),
                       ({"scaling": "none"}, "scaling"), ({"budget": 0.0}, "budget"),
@@ -221,7 +240,8 @@ def test_impossible_plans_are_refused(bad, says):
 
 
 @pytest.mark.parametrize(
-    ("mode", "paths"), [("dints", "all"), ("dints", "sampled"), ("shrinking", "all")]
+    ("mode", "paths"),
+    [("dints", "all"), ("dints", "sampled"), ("shrinking", "all")],
 )
 def test_a_killed_search_ends_with_the_same_code(tiny_setup, tmp_path, monkeypatch, mode, paths):
     preset = dataclasses.replace(tiny_setup.preset, search_epochs=8)

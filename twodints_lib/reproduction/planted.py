@@ -42,7 +42,11 @@ SEEDS = tuple(range(1, 11))
 TRAIN, HELD_OUT = 128, 32  # images
 RANDOM = 6  # codes a seed
 BUDGETS = {"far mark": 0.15, "fine detail": 0.12, "far and fine": 0.2}
-SHRINKING = search.Plan("shrinking", warmup=0.45)  # the budget is the task's
+# The budget is the task's.
+CUT = {
+    "shrinking": search.Plan("shrinking", warmup=0.45),
+    "trying": search.Plan("trying", warmup=0.3),
+}
 # Half way between guessing one of two kinds and knowing it; stated before any training.
 SOLVED = 0.75
 

@@ -263,7 +263,7 @@ def planted_jobs(seeds: Sequence[int] = ()) -> list[Job]:
     """The jobs on tasks with a planted answer, which bring their own data and their own seeds."""
     place, found = results.place("planted", "simulated"), []
     for seed, (task, share) in product(seeds or planted.SEEDS, planted.BUDGETS.items()):
-        plans = PLANS | {"shrinking": replace(planted.SHRINKING, budget=share)}
+        plans = PLANS | {n: replace(plan, budget=share) for n, plan in planted.CUT.items()}
         variants = {"random": (planted.random_job, {})}
         variants |= {name: (planted.search_job, {"plan": plan}) for name, plan in plans.items()}
         for name, (make, given) in variants.items():

@@ -1,13 +1,15 @@
-"""Search a topology, in three named modes, two of them with all paths or with sampled ones.
+"""Search a topology, in four named modes, two of them with all paths or with sampled ones.
 
 `paper`: one optimiser trains weights and alphas on all the data, and the supernet is what is kept
 for inference. `dints`: two halves of the training data; SGD steps the weights on one and, after a
 warm-up, Adam steps the alphas on the other, with the entropy, topology and memory terms of
 objective.py; the decoded network is then trained from scratch. `shrinking`: all paths are trained,
-then taken out by measurement until what is left fits the budget. A score always says which network
-it belongs to: supernet, derived with copied weights, or derived and retrained.
+then taken out by measurement until what is left fits the budget. `trying`: the same, but what is
+left is chosen by a short training of many candidates. A score always says which network it belongs
+to: supernet, derived with copied weights, or derived and retrained.
 """
 
+import copy
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from twodints_lib.training import loop
 from twodints_lib.training.patches import Patches, load_samples
 
 CHOICES = {
-    "mode": ("paper", "dints", "shrinking"),
+    "mode": ("paper", "dints", "shrinking", "trying"),
     "paths": ("all", "sampled"),
     "scaling": objective.SCALINGS,
     "decode_cost": cost_tables.COSTS,
@@ -37,12 +39,12 @@ CHOICES = {
 class Plan:
     """How a supernet is searched; the defaults of `dints` are those of MONAI's search scripts."""
 
-    mode: str = "paper"  # paper, dints or shrinking
+    mode: str = "paper"  # paper, dints, shrinking or trying
     paths: str = "all"  # all; or sampled: each step trains one network drawn from the alphas
-    warmup: float = 0.5  # dints, shrinking: share of the epochs before the alphas move
+    warmup: float = 0.5  # all but paper: share of the epochs before the alphas move
     weight_rate: float = 0.025  # dints: SGD with momentum 0.9 and weight decay 4e-5
     scaling: str = "monai"  # dints: the extra terms as MONAI's, or normalised
-    budget: float = 0.8  # dints, shrinking: activation memory, as a share of all paths on
+    budget: float = 0.8  # all but paper: activation memory, as a share of all paths on
     ceiling: bool = False  # dints: the budget is an upper bound instead of MONAI's target
     decode_share: float = 1.0  # of the full grid's cost that the decoded network may take; 1: all
     decode_cost: str = "memory"  # what that is a share of: memory, macs or parameters
@@ -216,15 +218,20 @@ class Shrinking(SingleLevel):
     def _cut(self, epoch):
         """Take what is worth least out of the network, until it fits its share."""
         batches = list(self.batches(self.patches, self.recipe.epochs + epoch, self.MEASURED))
-        paths, operations = self._worth(self._left(epoch - 1), batches)
-        table, share = cost_table(self.net), self.share(epoch)
-        on = self.net.mask(budget.decode_within(paths, operations, share, table))
+        left = self._left(epoch - 1)
+        paths, operations = self._worth(left, batches)
+        on = self._choose(epoch, left, paths, operations, batches)
         chosen = np.where(on.any(-1, keepdims=True), on, operations == 0)
         with torch.no_grad():
             for alpha, part in zip(
                 networks.arch_parameters(self.net), (on.any(-1), chosen), strict=True
             ):
                 alpha.copy_(self.LOGIT * torch.as_tensor(np.where(part, 1, -1)))
+
+    def _choose(self, epoch, left, paths, operations, batches):
+        """(B, P, O) bool: of what is left, what is worth most and fits the share of this epoch."""
+        share, table = self.share(epoch), cost_table(self.net)
+        return self.net.mask(budget.decode_within(paths, operations, share, table))
 
     @torch.no_grad()
     def _worth(self, left, batches) -> tuple[np.ndarray, np.ndarray]:
@@ -250,8 +257,71 @@ class Shrinking(SingleLevel):
         return paths, operations
 
 
+class Trying(Shrinking):
+    """Shrinking that tries what it cuts down to before it decides.
+
+    Worth is measured path by path, and that misleads: of two paths that can replace each other
+    each seems worth nothing, and both go. So at every cut DRAWN networks are drawn from the one
+    that is left, all within the share: half by worth and chance, half by chance alone. The TRIED
+    of them that lose least as they are, and the one of most worth, are trained for STEPS batches
+    from the weights of now; the one with the lowest loss at the end goes on, with its weights.
+    The rate of the weights stays the same to the end: what is cut down late must learn late.
+    """
+
+    DRAWN, TRIED, STEPS = 300, 24, 32
+
+    def begin(self, epoch: int) -> None:
+        """Every group's full rate."""
+        super().begin(epoch)
+        for group in self.groups:
+            group["lr"] = group["full"]
+
+    def _choose(self, epoch, left, paths, operations, batches):
+        first = super()._choose(epoch, left, paths, operations, batches)
+        drawn = self._draw(epoch, left, paths, operations)
+        best = sorted(drawn, key=lambda keep: self._loss(keep, batches))[: self.TRIED]
+        number, now = self.recipe.epochs + epoch, copy.deepcopy(self.state_dict())
+        training, tried = list(self.batches(self.patches, number, self.STEPS)), []
+        for keep in [first, *(keep for keep in best if (keep != first).any())]:
+            self.load_state_dict(copy.deepcopy(now))
+            tried.append((self._try(epoch, keep, training), keep, copy.deepcopy(self.state_dict())))
+        _, chosen, state = min(tried, key=lambda one: one[0])
+        self.load_state_dict(state)
+        return chosen
+
+    def _draw(self, epoch, left, paths, operations):
+        """Different networks (B, P, O) bool within what is left and the share of this epoch."""
+        rng, on = np.random.default_rng([self.seed, epoch, self.DRAWN]), left.any(-1)
+        share, table, found = self.share(epoch), cost_table(self.net), {}
+        known = on & (paths < -self.OFF)  # without the others nothing reaches the output
+        unit = max(paths[known].std(), self.LEAST) if known.any() else 1.0
+        for number in range(self.DRAWN):
+            trust = (number + 1) % 2 / unit
+            chance = (rng.gumbel(size=x.shape) for x in (paths, operations))
+            a = np.where(on, np.minimum(paths * trust, 50) + next(chance), self.OFF)
+            c = np.where(left, operations * trust + next(chance), self.OFF)
+            keep = self.net.mask(budget.decode_within(a, c, share, table))
+            found[keep.tobytes()] = keep
+        return found.values()
+
+    @torch.no_grad()
+    def _loss(self, keep, batches):
+        self.net.keep = keep
+        return self.mean([self.loss(*batch) for batch in batches])
+
+    def _try(self, epoch, keep, batches):
+        """Train a network on some batches; its mean loss on the second half of them."""
+        self.begin(epoch)
+        self.net.keep, losses = keep, []
+        for number, batch in enumerate(batches):
+            loss = self.counts(self.patches, number) * self.loss(*batch)
+            self.step(loss, self.optimisers[0])
+            losses.append(loss.detach())
+        return self.mean(losses[len(losses) // 2 :])
+
+
 SNAPSHOTS = 32_000  # numbers of a replay; each takes about nine bytes
-WAYS = {"paper": SingleLevel, "dints": BiLevel, "shrinking": Shrinking}
+WAYS = {"paper": SingleLevel, "dints": BiLevel, "shrinking": Shrinking, "trying": Trying}
 
 
 def alphas(net: Supernet) -> tuple[np.ndarray, np.ndarray]:
