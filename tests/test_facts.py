@@ -73,8 +73,8 @@ def test_each_representation_keeps_more_and_costs_more():
 
 @states(
     "03",
-    "The two upper rows show the same four images in two epochs: cut elsewhere, turned, and treated "
-    "differently.",
+    "The two upper rows show the same four images in two epochs: cut elsewhere, turned, and "
+    "treated differently.",
 )
 def test_patches_of_two_epochs_differ(tiny_setup):
     crops = training.Patches(training.load_samples(tiny_setup.train()), 32, 7)
