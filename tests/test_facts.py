@@ -42,7 +42,7 @@ def test_touching_costs_f1_and_not_dice():
 
 @states(
     "02",
-    "The orange boundary separates touching cells, at a price: it takes two pixels off every cell, "
+    "The yellow boundary separates touching cells, at a price: it takes two pixels off every cell, "
     "all around, and a small cell consists of little else.",
     "A disc of radius r keeps (r − 2)² / r² of its area: under one half below 13.7 pixels across.",
     "On pixels the limit is blurred, as the discs show, and no network can move it.",
@@ -73,8 +73,8 @@ def test_each_representation_keeps_more_and_costs_more():
 
 @states(
     "03",
-    "The two rows show the same four images in two epochs: cut elsewhere, turned, and treated "
-    "differently.",
+    "The two upper rows show the same four images in two epochs: cut elsewhere, turned, and "
+    "treated differently.",
 )
 def test_patches_of_two_epochs_differ(tiny_setup):
     crops = training.Patches(training.load_samples(tiny_setup.train()), 32, 7)

@@ -7,7 +7,7 @@ from imageio import v3 as iio
 from scipy import ndimage
 from skimage.draw import disk
 
-from twodints_lib.data import images
+from twodints_lib.data import images, pixels
 from twodints_lib.data.dataset import Item
 from twodints_lib.data.labels import renumber
 from twodints_lib.errors import InputError
@@ -226,3 +226,17 @@ def test_interiors_under_16_pixels_are_dropped(side, kept):
     labels = np.zeros((20, 20), int)
     labels[5 : 9 + side, 5 : 9 + side] = 1  # two pixels a side become boundary
     assert (three_class(labels) == INTERIOR).any() == kept
+
+
+def test_the_size_of_a_pixel_is_the_files(tmp_path):
+    told = {"unit": "um"}
+    tifffile.imwrite(tmp_path / "ij.tif", GREY, imagej=True, resolution=(4, 4), metadata=told)
+    um = {"PhysicalSizeX": 500.0, "PhysicalSizeXUnit": "nm"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", GREY, metadata=um)
+    tifffile.imwrite(tmp_path / "dpi.tif", GREY, resolution=(300, 300), resolutionunit="INCH")
+    tifffile.imwrite(tmp_path / "none.tif", GREY)
+    iio.imwrite(tmp_path / "a.png", GREY)
+    (tmp_path / "broken.tif").write_bytes(b"II*")
+    sizes = {p.name: pixels.micrometres(p) for p in tmp_path.iterdir()}
+    assert sizes.pop("ij.tif") == 0.25 and sizes.pop("a.ome.tif") == 0.5
+    assert set(sizes.values()) == {0.0} and len(sizes) == 4

@@ -67,6 +67,8 @@ MEANING = {  # no fact about an output: what a word means, how to read, what fol
         "A network has to learn to draw the richer map first: a ceiling is a promise, not a score.",
     ],
     "03": [
+        "The library's loop also validates, keeps the best weights and survives an interruption.",
+        "Its first epoch has to be ours: same seed, same patches, same loss.",
         "A steep end means that more epochs would still help.",
         "One seed is one draw: small differences between networks mean nothing here.",
         "One short loop trains them all; what differs between a laptop and the paper is how long "

@@ -5,7 +5,8 @@ what there is and `load_manifest` tells all about one; the module `fetch` downlo
 verifies them.
 
 Images: `read_image`, `read_pages` and `read_pair` read files of any usual kind, `read_labels` an
-instance id a pixel; `normalise` makes any image a network's input.
+instance id a pixel; `normalise` makes any image a network's input, `micrometres` tells a
+pixel's size where the file does.
 
 Labels: `renumber` gives ids 1..n, `diameters` and `touching` a number for each cell, and
 `cell_statistics` what makes images hard.
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dataset": ["Dataset", "Item", "open_data"],
         "images": ["normalise", "read_image", "read_labels", "read_pages", "read_pair"],
         "labels": ["cell_statistics", "diameters", "renumber", "touching"],
+        "pixels": ["micrometres"],
         "manifest": ["load_manifest", "manifests"],
     },
 )

@@ -7,12 +7,12 @@ instance labels are (H, W) int32 with 0 for background.
 from pathlib import Path
 
 import numpy as np
-import tifffile
-from imageio import v3 as iio
 
+from twodints_lib.data.formats import Picture, read
 from twodints_lib.data.labels import renumber
 from twodints_lib.errors import InputError
 
+FLAT = 1e-6  # the relative span that rounding makes in floats of 32 bits
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
 
 
@@ -28,53 +28,29 @@ def read_pages(path: str | Path) -> list[np.ndarray]:
     TIFF stores first (axes CYX) are moved last. PNG, BMP and JPEG give one page.
     Raises InputError for a missing, unreadable or empty file, or one of unknown kind.
     """
+    return read_picture(path).pages
+
+
+def read_picture(path: str | Path, axes: str = "", ids: bool = False) -> Picture:
+    """As read_pages(), with what was seen on the way. `axes`, `ids`: as formats.read() takes them.
+
+    InputError as read_pages().
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such image file; check the path.")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise InputError(f"{path}: not an image we read; save it as one of {IMAGE_SUFFIXES}.")
     try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            pages = _tiff_pages(path)
-        else:
-            pages = [_one_page(iio.imread(path), path)]
+        picture = read(path, axes, ids)
     except InputError:
         raise
     except Exception as error:  # every reader has errors of its own for a broken file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read ({reason}); export it again.") from error
-    for page in pages:
+    for page in picture.pages:
         _check_pixels(page, path)
-    return pages
-
-
-def _tiff_pages(path) -> list[np.ndarray]:
-    with tifffile.TiffFile(path) as tif:
-        if not all(series.keyframe.is_reduced for series in tif.series[1:]):  # no thumbnails
-            raise InputError(
-                f"{path}: has pages of different sizes or kinds; export each as a file of its own."
-            )
-        array, axes = tif.series[0].asarray(), tif.series[0].axes
-    # Length-1 axes carry nothing; samples stored plane by plane are moved last.
-    keep = [i for i, (n, a) in enumerate(zip(array.shape, axes, strict=True)) if n > 1 or a in "YX"]
-    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
-    if "S" in axes:
-        array, axes = np.moveaxis(array, axes.index("S"), -1), axes.replace("S", "") + "S"
-    elif "C" in axes:
-        array = np.moveaxis(array, axes.index("C"), -1)
-        axes = axes.replace("C", "") + "S"
-    plane = 3 if axes.endswith("S") else 2
-    return [_one_page(p, path) for p in array.reshape(-1, *array.shape[array.ndim - plane :])]
-
-
-def _one_page(array, path) -> np.ndarray:
-    if array.ndim == 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3):
-        raise InputError(
-            f"{path}: has shape {array.shape}; give images of shape (H, W) or (H, W, C)."
-        )
-    return array.astype(np.uint8) if array.dtype == bool else array
+    return picture
 
 
 def _check_pixels(page, path):
@@ -100,7 +76,10 @@ def read_labels(path: str | Path) -> np.ndarray:
     Any integer type is taken and ids may have gaps. Floats, colours and negative ids are refused:
     each is the mark of a file that lost its ids on the way.
     """
-    labels = read_image(path)
+    pages = read_picture(path, ids=True).pages
+    if len(pages) > 1:
+        raise InputError(f"{path}: has {len(pages)} pages; a labelled image is one page a file.")
+    labels = pages[0]
     if labels.ndim != 2:
         raise InputError(f"{path}: is a colour image; labels are one channel of instance ids.")
     if labels.dtype.kind == "f":
@@ -138,6 +117,7 @@ def normalise(image: np.ndarray) -> np.ndarray:
 
     Each channel is clipped to the 1st..99th percentile of its non-zero pixels and rescaled to
     8 bit, truncating; a channel with a span of at most 0.001, or an empty one, is left alone.
+    Floats have no unit of their own: theirs is left alone where nothing but rounding differs.
     Then the whole image is scaled to 0..1 between its minimum and maximum.
     """
     stack = to_8_bit(image)
@@ -163,7 +143,10 @@ def _to_8_bit(channel) -> np.ndarray:  # (H, W) of any type -> (H, W) uint8
     if values.size == 0:
         return np.zeros(channel.shape, np.uint8)
     low, high = np.percentile(values, (1, 99))
-    if high - low <= 0.001:
+    if channel.dtype.kind == "f":
+        if high - low <= FLAT * max(abs(low), abs(high)):
+            return (channel != 0).astype(np.uint8)
+    elif high - low <= 0.001:
         return np.clip(channel, 0, 255).astype(np.uint8)
     found = np.empty(channel.shape, np.uint8)
     for rows in range(0, len(channel), 512):  # in parts, since the fractions take 8 bytes a pixel

@@ -55,7 +55,15 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "cells-99": Protocol("cells", 2),
+    # Longer, on larger batches and with more seeds: what it takes for the topology to count.
+    "cells-99": Protocol(
+        "cells",
+        2,
+        batch=8,
+        steps=(600, 1200, 2400, 4800),
+        averaging=0.997,
+        seeds=tuple(range(1, 7)),
+    ),
     "cells-711": Protocol("cells", 3, networks=200),
     "micro4-99": Protocol("micro4", 2),
 }
