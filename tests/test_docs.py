@@ -162,6 +162,11 @@ def test_the_data_card_is_the_records(name):
     assert between("docs/truth.md", name) == told
 
 
+@pytest.mark.parametrize("name", ["planted", "placed"])
+def test_what_searches_find_is_the_records(name):
+    assert between("docs/searches.md", name) == tables.text(name)
+
+
 def test_the_rows_are_the_records():
     header = tables.HEADERS["4"][:8]
     rows = [row[:8] for row in tables.rows("4", claims.SCALE)]

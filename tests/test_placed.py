@@ -1,10 +1,12 @@
 """The study placed: searches in a table's space, and the places of what they find."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from twodints_lib.files import ROOT
 from twodints_lib.reproduction import placed, placed_table, results, study
 from twodints_lib.runs import records
 from twodints_lib.truth import load
@@ -76,3 +78,19 @@ def test_the_records_are_of_the_table_that_is_here(table):
     for record in kept.values():
         assert record["data_hash"] == table.made["data_hash"]
         assert all(table.place(code) >= 0 for code in record["found"])
+
+
+def test_the_page_counts_the_intervals_as_the_table_does():
+    told = (ROOT / "docs" / "searches.md").read_text()
+    rows = placed_table.rows(results.load_study("placed"))
+    low, high = (
+        [[float(re.findall(r"[-+][0-9.]+", row[c])[k]) for row in rows] for c in (6, 7)]
+        for k in (1, 2)
+    )
+    above = [sum(x > 0 for x in column) for column in low]
+    assert (
+        f"Of {len(rows)} over random codes of the same memory {above[0]} lies above zero, as many "
+        f"as chance puts there; of those over the same parameters {above[1]} do, and none below."
+    ) in told
+    assert above[0] <= 0.1 * len(rows) and not any(x < 0 for column in high for x in column)
+    assert min(float(row[3].split()[0]) for row in rows) > 5  # none among the best five

@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy import ndimage
 
+from twodints_lib import files
 from twodints_lib.errors import InputError
+from twodints_lib.files import ROOT
 from twodints_lib.lab import planted
 from twodints_lib.reproduction import planted as trial
 from twodints_lib.reproduction import planted_table, results, study
@@ -135,7 +137,8 @@ def test_a_training_is_the_same_again(tiny_trial):
 def test_the_table_counts_who_found_the_answer():
     base = {"data": "far mark", "budget": 0.15, "solved": 0.75}
     study_ = {
-        f"far-mark-random-seed-{s}": base | {"networks": [{"score": x, "seconds": 2.0} for x in (0.5, 0.9)]}
+        f"far-mark-random-seed-{s}": base
+        | {"networks": [{"score": x, "seconds": 2.0} for x in (0.5, 0.9)]}
         for s in (1, 2)
     }
     study_ |= {
@@ -147,3 +150,22 @@ def test_the_table_counts_who_found_the_answer():
     assert dints[2:4] == ("dints", "2 of 3") and dints[-2] == "4"
     assert dints[-1] == "88%"  # three random codes in these six seconds, each solves with 1/2
     assert planted_table.rows({}) == []
+
+
+def test_the_page_tells_who_finds_what():
+    told = (ROOT / "docs" / "searches.md").read_text()
+    found = {
+        row[0]: {r[2]: int(r[3].split()[0]) for r in table if r[0] == row[0]}
+        for table in [planted_table.rows(results.load_study("planted"))]
+        for row in table
+    }
+    ways = found["far mark"].keys() - {"random codes"}
+    nine = {way for way in ways if all(by[way] >= 9 for by in found.values())}
+    assert not nine and "No way finds all three answers in nine of ten seeds" in told
+    for way in ("paper", "dints"):
+        assert found["fine detail"][way] < 5 < min(found[t][way] for t in list(found)[:2])
+    assert found["fine detail"]["shrinking"] == 10 > 5 > found["far mark"]["shrinking"]
+    pilot = files.read_json(ROOT / "records" / "planted-pilot.json")
+    tried = [r for r in pilot["trainings"] if r["way"].startswith("shrinking")]
+    assert len(tried) == 6 and all(r["score"] < pilot["solved"] for r in tried)
+    assert not {r["seed"] for r in pilot["trainings"]} & set(trial.SEEDS)

@@ -27,7 +27,10 @@ def cpu_seconds():
 @pytest.mark.parametrize(
     "command",
     [
-        *(["table", n] for n in ("3", "4", "5", "presets", "peers", "search", "pretrained")),
+        *(
+            ["table", n]
+            for n in ("3", "4", "5", "presets", "peers", "search", "pretrained", "placed")
+        ),
         ["diff", str(ROWS / "unet-seed-1.json"), str(ROWS / "dints-1-8-seed-1.json")],
     ],
     ids=lambda command: " ".join(command[:2])[:14],
