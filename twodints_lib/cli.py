@@ -93,7 +93,7 @@ def _measure(args):
 def _data_import(args):
     from twodints_lib import exchange
 
-    exchange.import_labels(args.source, args.out, args.images)
+    exchange.import_labels(args.source, args.out, args.images, args.relabel)
 
 
 def _export(args):
@@ -128,7 +128,7 @@ def _evaluate(args):
     if args.csv and (Path(args.csv).exists() or not Path(args.csv).parent.is_dir()):
         raise InputError(f"--csv {args.csv}: must be a new file in a folder; choose another name.")
     shown = sys.stderr.isatty()
-    result = scoring.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
+    result = scoring.evaluate(args.pred_dir, args.truth_dir, rules, shown, args.relabel)
     if args.csv:
         scoring.save_csv(result, args.csv)
     if args.json:
@@ -158,7 +158,7 @@ def _ceiling(args):
     items = [i for i in data.open_data(args.data).items if i.label is not None]
     if not items:
         raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
-    found = scoring.ceilings(items, args.only or list(DECODERS))
+    found = scoring.ceilings(items, args.only or list(DECODERS), args.relabel)
     print(runs.text_table(*scoring.ceiling_rows(found)))
 
 
@@ -235,6 +235,7 @@ def _many(metavar, text=None):
 DATA = ("--data", _value("a data set's name or a folder of yours", default="simulated"))
 NAME = ("name", _value("a data set's name"))
 SOURCE = ("--from", _value("a folder that has the sources or the set", dest="source"))
+RELABEL = ("--relabel", _flag("of masks make instances: each piece is a cell"))
 JSON = ("--json", _flag("print JSON instead of text"))
 # Each command: its words, what it is for, the function, its arguments as argparse takes them.
 COMMANDS = (
@@ -287,6 +288,7 @@ COMMANDS = (
         )),
         ("-o --out", _value("a new folder, for images/ and labels/", required=True)),
         ("--images", _value("the folder of the images (default: beside the labels)")),
+        RELABEL,
     )),
     ("segment", "write instance labels for images", _segment, (
         ("images", _value("image files or folders of them", nargs="+")),
@@ -323,12 +325,14 @@ COMMANDS = (
         ("--above", _flag("match at IoU > threshold, not >=")),
         ("--frame", _value("border whose cells are left out, pixels", type=int, default=2)),
         ("--compat", _value("neurips22: the challenge's own script", default="")),
+        RELABEL,
         JSON,
         ("--csv", _value("write one line an image and threshold", metavar="FILE")),
     )),
     ("ceiling", "what each representation reaches on labels with a perfect network", _ceiling, (
         ("data", _value("a data set's name or a folder of yours")),
         ("--only", _many("NAME")),
+        RELABEL,
     )),
     ("exercises", "list the notebooks' exercises", _exercises, (
         ("--write", _flag("renew their cells in the notebooks, and name those that changed")),
