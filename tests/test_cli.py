@@ -55,7 +55,7 @@ def test_errors_become_a_line_and_a_code(monkeypatch, capsys, error, code, word)
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(cli.inference, "segment_files", fail)
+    monkeypatch.setattr("twodints_lib.exchange.segment_and_export", fail)
     assert cli.main(["segment", "a.png", "-o", "out"]) == code
     said = capsys.readouterr().err
     assert word in said and said.count("\n") == 1
