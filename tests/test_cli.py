@@ -52,7 +52,7 @@ def test_the_preset_table_is_markdown(capsys):
     [(InputError("a.png: is broken; mend it."), 2, "a.png"), (KeyboardInterrupt(), 130, "goes on")],
 )
 def test_errors_become_a_line_and_a_code(monkeypatch, capsys, error, code, word):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr("twodints_lib.exchange.segment_and_export", fail)
