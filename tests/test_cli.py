@@ -62,6 +62,6 @@ def test_errors_become_a_line_and_a_code(monkeypatch, capsys, error, code, word)
 
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(cli.inference, "segment_files", lambda *_: 1 / 0)
+    monkeypatch.setattr("twodints_lib.exchange.segment_and_export", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["segment", "a.png", "-o", "out"])
