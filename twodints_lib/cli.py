@@ -76,8 +76,10 @@ def _data_make(args):
 
 def _segment(args):
     from twodints_lib import exchange
+    from twodints_lib.data.view import View
 
     given = {k: getattr(args, k) for k in ("model", "grow", "flips", "workers")}
+    given["view"] = View(args.page, tuple(args.channels), args.axes)
     exchange.segment_and_export(args.images, args.out, args.export, **given)
 
 
@@ -297,6 +299,9 @@ COMMANDS = (
         ("--grow", _flag("give cells back the rim that the official recipe cuts")),
         ("--flips", _flag("average the image and its mirror images (4 x slower)")),
         ("--export", _many("KIND", "labels as ome, rois, geojson or csv too; repeatable")),
+        ("--channels", _value("which to use, from 1, e.g. 4 1", type=int, nargs="+", default=[])),
+        ("--page", _value("one page of a stack, from 1 (default: each)", type=int)),
+        ("--axes", _value("what a TIFF's axes are, e.g. CYX, in place of its own", default="")),
         ("--workers", _value("processes that share the images", type=int, default=0)),
     )),
     ("measure", "write a table with a row for each cell: size, shape, intensity", _measure, (

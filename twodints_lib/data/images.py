@@ -11,6 +11,7 @@ import numpy as np
 from twodints_lib.data.formats import Picture, read
 from twodints_lib.data.instances import MASK, fault, relabelled
 from twodints_lib.data.labels import renumber
+from twodints_lib.data.microscopes import READERS, read_microscope
 from twodints_lib.errors import InputError
 
 # What programs put at the end of a label file's name, the longer ones first.
@@ -28,6 +29,11 @@ def name_of(path: str | Path) -> str:
     """What an image and its labels have in common: the name without endings, .ome and _label."""
     stem = plain_stem(path)
     return next((stem.removesuffix(e) for e in LABEL_ENDINGS if stem.endswith(e)), stem)
+
+
+def is_label_name(path: str | Path) -> bool:
+    """Whether a file is called as label files are."""
+    return plain_stem(path).endswith(LABEL_ENDINGS)
 
 
 def plain_stem(path: str | Path) -> str:
@@ -52,12 +58,13 @@ def read_picture(path: str | Path, axes: str = "", ids: bool = False) -> Picture
     InputError as read_pages().
     """
     path = Path(path)
-    if not path.is_file():
+    kind = path.suffix.lower()
+    if not path.is_file() and not (kind == ".zarr" and path.is_dir()):
         raise InputError(f"{path}: no such image file; check the path.")
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    if kind not in (*IMAGE_SUFFIXES, *READERS):
         raise InputError(f"{path}: not an image we read; save it as one of {IMAGE_SUFFIXES}.")
     try:
-        picture = read(path, axes, ids)
+        picture = read_microscope(path) if kind in READERS else read(path, axes, ids)
     except InputError:
         raise
     except Exception as error:  # every reader has errors of its own for a broken file
