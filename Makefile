@@ -8,7 +8,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course test lab book slides notebooks study table-of-truth bench bench-gpu \
-	bench-instances bench-peers bench-loader bench-errors sweep check-sweep lint format clean distclean
+	bench-instances bench-peers bench-loader bench-errors sweep check-corpus check-sweep lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ sweep: setup .venv-sweep/ready  ## rows x seeds by Snakemake: PRESET=quarter DAT
 		preset="$(if $(filter file,$(origin PRESET)),quarter,$(PRESET))" \
 		data="$(if $(filter file,$(origin DATA)),micro4,$(DATA))" \
 		rows="$(or $(ROWS),all)" seeds="$(or $(SEEDS),1 2 3)"
+
+check-corpus: setup  ## odd and bad files at every door: records/check-corpus.json
+	@$(BIN)/python benchmarks/corpus.py
 
 check-sweep: setup .venv-sweep/ready  ## kill a sweep, start it again: records/check-sweep.json
 	@$(BIN)/python benchmarks/sweep_check.py

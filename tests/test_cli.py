@@ -52,16 +52,16 @@ def test_the_preset_table_is_markdown(capsys):
     [(InputError("a.png: is broken; mend it."), 2, "a.png"), (KeyboardInterrupt(), 130, "goes on")],
 )
 def test_errors_become_a_line_and_a_code(monkeypatch, capsys, error, code, word):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(cli.inference, "segment_files", fail)
+    monkeypatch.setattr("twodints_lib.exchange.segment_and_export", fail)
     assert cli.main(["segment", "a.png", "-o", "out"]) == code
     said = capsys.readouterr().err
     assert word in said and said.count("\n") == 1
 
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(cli.inference, "segment_files", lambda *_: 1 / 0)
+    monkeypatch.setattr("twodints_lib.exchange.segment_and_export", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main(["segment", "a.png", "-o", "out"])

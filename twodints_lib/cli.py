@@ -76,8 +76,10 @@ def _data_make(args):
 
 def _segment(args):
     from twodints_lib import exchange
+    from twodints_lib.data.view import View
 
     given = {k: getattr(args, k) for k in ("model", "grow", "flips", "workers")}
+    given["view"] = View(args.page, tuple(args.channels), args.axes)
     exchange.segment_and_export(args.images, args.out, args.export, **given)
 
 
@@ -93,7 +95,7 @@ def _measure(args):
 def _data_import(args):
     from twodints_lib import exchange
 
-    exchange.import_labels(args.source, args.out, args.images)
+    exchange.import_labels(args.source, args.out, args.images, args.relabel)
 
 
 def _export(args):
@@ -128,7 +130,7 @@ def _evaluate(args):
     if args.csv and (Path(args.csv).exists() or not Path(args.csv).parent.is_dir()):
         raise InputError(f"--csv {args.csv}: must be a new file in a folder; choose another name.")
     shown = sys.stderr.isatty()
-    result = scoring.evaluate(args.pred_dir, args.truth_dir, rules, progress=shown)
+    result = scoring.evaluate(args.pred_dir, args.truth_dir, rules, shown, args.relabel)
     if args.csv:
         scoring.save_csv(result, args.csv)
     if args.json:
@@ -158,7 +160,7 @@ def _ceiling(args):
     items = [i for i in data.open_data(args.data).items if i.label is not None]
     if not items:
         raise InputError(f"{args.data}: holds no labels; give a data set that has some.")
-    found = scoring.ceilings(items, args.only or list(DECODERS))
+    found = scoring.ceilings(items, args.only or list(DECODERS), args.relabel)
     print(runs.text_table(*scoring.ceiling_rows(found)))
 
 
@@ -235,6 +237,7 @@ def _many(metavar, text=None):
 DATA = ("--data", _value("a data set's name or a folder of yours", default="simulated"))
 NAME = ("name", _value("a data set's name"))
 SOURCE = ("--from", _value("a folder that has the sources or the set", dest="source"))
+RELABEL = ("--relabel", _flag("of masks make instances: each piece is a cell"))
 JSON = ("--json", _flag("print JSON instead of text"))
 # Each command: its words, what it is for, the function, its arguments as argparse takes them.
 COMMANDS = (
@@ -287,6 +290,7 @@ COMMANDS = (
         )),
         ("-o --out", _value("a new folder, for images/ and labels/", required=True)),
         ("--images", _value("the folder of the images (default: beside the labels)")),
+        RELABEL,
     )),
     ("segment", "write instance labels for images", _segment, (
         ("images", _value("image files or folders of them", nargs="+")),
@@ -295,6 +299,9 @@ COMMANDS = (
         ("--grow", _flag("give cells back the rim that the official recipe cuts")),
         ("--flips", _flag("average the image and its mirror images (4 x slower)")),
         ("--export", _many("KIND", "labels as ome, rois, geojson or csv too; repeatable")),
+        ("--channels", _value("which to use, from 1, e.g. 4 1", type=int, nargs="+", default=[])),
+        ("--page", _value("one page of a stack, from 1 (default: each)", type=int)),
+        ("--axes", _value("what a TIFF's axes are, e.g. CYX, in place of its own", default="")),
         ("--workers", _value("processes that share the images", type=int, default=0)),
     )),
     ("measure", "write a table with a row for each cell: size, shape, intensity", _measure, (
@@ -323,12 +330,14 @@ COMMANDS = (
         ("--above", _flag("match at IoU > threshold, not >=")),
         ("--frame", _value("border whose cells are left out, pixels", type=int, default=2)),
         ("--compat", _value("neurips22: the challenge's own script", default="")),
+        RELABEL,
         JSON,
         ("--csv", _value("write one line an image and threshold", metavar="FILE")),
     )),
     ("ceiling", "what each representation reaches on labels with a perfect network", _ceiling, (
         ("data", _value("a data set's name or a folder of yours")),
         ("--only", _many("NAME")),
+        RELABEL,
     )),
     ("exercises", "list the notebooks' exercises", _exercises, (
         ("--write", _flag("renew their cells in the notebooks, and name those that changed")),

@@ -16,7 +16,17 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["archives", "dataset", "fetch", "images", "labels", "manifest", "micro4"],
+    submodules=[
+        "archives",
+        "dataset",
+        "fetch",
+        "images",
+        "instances",
+        "labels",
+        "manifest",
+        "micro4",
+        "view",
+    ],
     submod_attrs={
         "dataset": ["Dataset", "Item", "open_data"],
         "images": ["normalise", "read_image", "read_labels", "read_pages", "read_pair"],

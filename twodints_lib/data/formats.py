@@ -25,13 +25,15 @@ class Picture:
     """A file as read: pages of (H, W) or (H, W, C), and what was seen on the way.
 
     `axes`: those of the array as the file tells them, S for samples; `notes`: what was left out or
-    decided; `lossy`: whether the file's compression changes values.
+    decided; `lossy`: whether the file's compression changes values; `lead`: how many pages along
+    each of the axes before Y.
     """
 
     pages: list[np.ndarray]
     axes: str
     notes: tuple[str, ...] = ()
     lossy: bool = False
+    lead: tuple[int, ...] = ()
 
 
 def read(path: Path, axes: str = "", ids: bool = False) -> Picture:
@@ -129,7 +131,7 @@ def _tiff(path, given, ids) -> Picture:
     stack = array.reshape(-1, *array.shape[array.ndim - plane :])
     pages = [_turned(_page(p, path), turn) for p in stack]
     axes = axes if pages[0].ndim == 3 else axes.replace("S", "")
-    return Picture(pages, axes, tuple(notes), lossy)
+    return Picture(pages, axes, tuple(notes), lossy, array.shape[: array.ndim - plane])
 
 
 def _named(path, shape, axes, given) -> tuple[str, list[str]]:

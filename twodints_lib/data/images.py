@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from twodints_lib.data.formats import Picture, read
+from twodints_lib.data.instances import MASK, fault, relabelled
 from twodints_lib.data.labels import renumber
+from twodints_lib.data.microscopes import READERS, read_microscope
 from twodints_lib.errors import InputError
 
+# What programs put at the end of a label file's name, the longer ones first.
+LABEL_ENDINGS = ("_cp_masks", "_masks", "_mask", "_labels", "_label")
 FLAT = 1e-6  # the relative span that rounding makes in floats of 32 bits
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
 
@@ -19,6 +23,23 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
 def image_files(folder: Path) -> list[Path]:
     """The image files of a folder by name; what a file manager hides is left out."""
     return [p for p in sorted(Path(folder).glob("[!.]*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def name_of(path: str | Path) -> str:
+    """What an image and its labels have in common: the name without endings, .ome and _label."""
+    stem = plain_stem(path)
+    return next((stem.removesuffix(e) for e in LABEL_ENDINGS if stem.endswith(e)), stem)
+
+
+def is_label_name(path: str | Path) -> bool:
+    """Whether a file is called as label files are."""
+    return plain_stem(path).endswith(LABEL_ENDINGS)
+
+
+def plain_stem(path: str | Path) -> str:
+    """A file's name without its ending, .ome.tif being one."""
+    stem = Path(path).stem
+    return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 
 def read_pages(path: str | Path) -> list[np.ndarray]:
@@ -37,12 +58,13 @@ def read_picture(path: str | Path, axes: str = "", ids: bool = False) -> Picture
     InputError as read_pages().
     """
     path = Path(path)
-    if not path.is_file():
+    kind = path.suffix.lower()
+    if not path.is_file() and not (kind == ".zarr" and path.is_dir()):
         raise InputError(f"{path}: no such image file; check the path.")
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    if kind not in (*IMAGE_SUFFIXES, *READERS):
         raise InputError(f"{path}: not an image we read; save it as one of {IMAGE_SUFFIXES}.")
     try:
-        picture = read(path, axes, ids)
+        picture = read_microscope(path) if kind in READERS else read(path, axes, ids)
     except InputError:
         raise
     except Exception as error:  # every reader has errors of its own for a broken file
@@ -70,23 +92,45 @@ def read_image(path: str | Path) -> np.ndarray:
     return pages[0]
 
 
-def read_labels(path: str | Path) -> np.ndarray:
+def read_labels(path: str | Path, relabel: bool = False) -> np.ndarray:
     """Instance labels (H, W) int32, renumbered 1..n in the order of their ids; 0 is background.
 
-    Any integer type is taken and ids may have gaps. Floats, colours and negative ids are refused:
-    each is the mark of a file that lost its ids on the way.
+    Refusals and `relabel` as in read_ids().
     """
-    pages = read_picture(path, ids=True).pages
+    pages = read_ids(path, relabel)
     if len(pages) > 1:
         raise InputError(f"{path}: has {len(pages)} pages; a labelled image is one page a file.")
-    labels = pages[0]
-    if labels.ndim != 2:
+    return renumber(pages[0])
+
+
+def read_ids(path: str | Path, relabel: bool = False) -> list[np.ndarray]:
+    """Every page (H, W) of a label file, with the file's own ids.
+
+    Any integer type is taken and ids may have gaps. JPEG, floats, colours, negative ids, masks,
+    photographs and ids that start again are refused: each is the mark of a file that lost its ids
+    on the way. `relabel`: of a mask each connected piece becomes an instance.
+    """
+    picture = read_picture(path, ids=True)
+    if picture.lossy:
+        raise InputError(f"{path}: is a JPEG, which changes ids; save labels as PNG or TIFF.")
+    return [_ids(page, path, relabel) for page in picture.pages]
+
+
+def _ids(page, path, relabel) -> np.ndarray:
+    if page.ndim != 2:
         raise InputError(f"{path}: is a colour image; labels are one channel of instance ids.")
-    if labels.dtype.kind == "f":
+    if page.dtype.kind == "f":
         raise InputError(f"{path}: holds float labels; save instance ids as integers.")
-    if labels.dtype.kind == "i" and labels.min() < 0:
+    if page.dtype.kind == "i" and page.min() < 0:
         raise InputError(f"{path}: holds negative ids; save it as unsigned integers.")
-    return renumber(labels)
+    found = fault(page)
+    if relabel and "background" not in found:
+        classes = len(np.unique(page[page > 0]))
+        if classes == 1 or (found and classes <= MASK):
+            return relabelled(page)
+    if found:
+        raise InputError(f"{path}: holds no instance labels: {found}.")
+    return page
 
 
 def read_pair(item) -> tuple[np.ndarray, np.ndarray]:

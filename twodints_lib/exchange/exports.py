@@ -8,12 +8,14 @@ import numpy as np
 import roifile
 import tifffile
 
+from twodints_lib.data.images import plain_stem
+from twodints_lib.data.view import list_images
 from twodints_lib.errors import InputError
 from twodints_lib.exchange.measure import measure, text
 from twodints_lib.exchange.outlines import area, outlines
 from twodints_lib.exchange.scale import Scale, pixel_size
 from twodints_lib.files import whole_file, write_csv, write_json
-from twodints_lib.inference.segment import list_images, segment_files
+from twodints_lib.inference.segment import segment_files
 from twodints_lib.messages import log
 
 Pages = list[np.ndarray]
@@ -130,7 +132,7 @@ def segment_and_export(
 
 
 def _new_targets(source: Path, out: Path, kinds: Iterable[str]) -> dict[str, Path]:
-    targets = {kind: target_of(out, kind, Path(source).stem) for kind in kinds}
+    targets = {kind: target_of(out, kind, plain_stem(source)) for kind in kinds}
     for target in targets.values():
         if target.exists():
             raise InputError(f"{target}: exists already; move it away or choose another folder.")

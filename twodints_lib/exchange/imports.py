@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from twodints_lib.data.images import image_files, read_image, read_labels
+from twodints_lib.data.images import image_files, name_of, plain_stem, read_image, read_labels
 from twodints_lib.data.labels import renumber
 from twodints_lib.errors import InputError
 from twodints_lib.exchange import annotations
@@ -22,12 +22,15 @@ SHAPES = (
 )
 
 
-def import_labels(source: Path, out: Path, images: Path | None = None) -> list[Path]:
+def import_labels(
+    source: Path, out: Path, images: Path | None = None, relabel: bool = False
+) -> list[Path]:
     """Make a folder with images/ and labels/ of what another program labelled; its label files.
 
     `source`: a folder or one file of one of the SHAPES. `images`: the folder of the images, where
     they do not lie beside. Where cells overlap, the smaller lies on top, and the pixels are
-    counted. The images are copied as they are. InputError names the first file that is wrong, and
+    counted. `relabel`: of masks each piece is a cell. The images are copied as they are.
+    InputError names the first file that is wrong, and
     then nothing is written; `out` must be new.
     """
     source, out = Path(source), Path(out)
@@ -42,7 +45,7 @@ def import_labels(source: Path, out: Path, images: Path | None = None) -> list[P
     with whole_folder(out) as made:
         for part in ("images", "labels"):
             (made / part).mkdir(parents=True)
-        for picture, labels, shared in _found(source, pictures):
+        for picture, labels, shared in _found(source, pictures, relabel):
             shape = read_image(picture).shape[:2]
             if shape != labels.shape:
                 raise InputError(
@@ -64,10 +67,14 @@ def import_labels(source: Path, out: Path, images: Path | None = None) -> list[P
     return [out / "labels" / f"{name}_label.tiff" for name in names]
 
 
-def _found(source: Path, pictures: Path) -> Iterator[Found]:
+def _found(source: Path, pictures: Path, relabel: bool) -> Iterator[Found]:
     """Every labelled image of a source."""
     if source.is_file():
-        yield from _of_file(source, pictures)
+        yield from _of_file(source, pictures, relabel)
+        return
+    if (source / "images").is_dir() and (source / "labels").is_dir():  # our own layout, of masks
+        for path in image_files(source / "labels"):
+            yield _picture(source / "images", name_of(path), path), read_labels(path, relabel), 0
         return
     kinds = (
         source.glob("*_seg.npy"),
@@ -83,17 +90,17 @@ def _found(source: Path, pictures: Path) -> Iterator[Found]:
             "one of them."
         )
     for path in told[0] if told else ():
-        yield from _of_file(path, pictures)
+        yield from _of_file(path, pictures, relabel)
 
 
-def _of_file(path: Path, pictures: Path) -> Iterator[Found]:
+def _of_file(path: Path, pictures: Path, relabel: bool) -> Iterator[Found]:
     """The labelled images of one file, or of one folder with masks/."""
     if path.is_dir():
         yield _of_masks(path, pictures)
     elif path.name.endswith("_seg.npy"):
         yield _picture(pictures, path.name.removesuffix("_seg.npy"), path), cellpose_masks(path), 0
     elif path.stem.endswith("_cp_masks"):
-        yield _picture(pictures, path.stem.removesuffix("_cp_masks"), path), read_labels(path), 0
+        yield _picture(pictures, name_of(path), path), read_labels(path, relabel), 0
     elif path.suffix.lower() in (".zip", ".roi"):
         stem = path.stem.removesuffix("_rois").removesuffix("_RoiSet")
         picture = _picture(pictures, stem, path)
@@ -124,7 +131,7 @@ def _of_masks(folder: Path, pictures: Path) -> Found:
 
 def _picture(pictures: Path, stem: str, path: Path) -> Path:
     """The image of this name; InputError where there is none, or several."""
-    found = [p for p in image_files(pictures) if p.stem == stem]
+    found = [p for p in image_files(pictures) if plain_stem(p) == stem]
     if len(found) != 1:
         lack = "no image" if not found else "several images"
         raise InputError(f"{path}: has {lack} called '{stem}' in {pictures}; give --images FOLDER.")

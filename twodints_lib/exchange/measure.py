@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from skimage.measure import regionprops_table
 
-from twodints_lib.data.images import image_files, read_labels, read_pages
+from twodints_lib.data.images import image_files, name_of, read_ids, read_pages
 from twodints_lib.errors import InputError
 from twodints_lib.exchange.scale import Scale, pixel_size
 from twodints_lib.files import write_csv
@@ -127,15 +127,10 @@ def text(value: float | str) -> str | int:
 
 
 def label_pages(path: Path) -> list[np.ndarray]:
-    """The label pages (H, W) int32 of a file with the file's own ids; InputError as read_labels."""
-    pages = read_pages(path)
-    if len(pages) == 1:
-        read_labels(path)  # all its refusals
-    for page in pages:
-        if page.ndim != 2 or page.dtype.kind not in "ui" or page.min() < 0:
-            raise InputError(f"{path}: holds no labels; give one channel of integer ids a page.")
-        if page.max() >= 2**31:
-            raise InputError(f"{path}: has ids over 2147483647; renumber them from 1.")
+    """The label pages (H, W) int32 of a file with the file's own ids; InputError as read_ids()."""
+    pages = read_ids(path)
+    if any(page.max() >= 2**31 for page in pages):
+        raise InputError(f"{path}: has ids over 2147483647; renumber them from 1.")
     return [page.astype(np.int32) for page in pages]
 
 
@@ -148,7 +143,7 @@ def _files(place: Path) -> list[Path]:
 
 
 def _name(path: Path) -> str:
-    return path.stem.removesuffix("_label")
+    return name_of(path)
 
 
 def _picture(path, pictures, images) -> Path | None:

@@ -12,7 +12,8 @@ import numpy as np
 import tifffile
 import torch
 
-from twodints_lib.data.images import image_files, read_pages, scaled, to_8_bit
+from twodints_lib.data.images import plain_stem, scaled, to_8_bit
+from twodints_lib.data.view import View, left_out, list_images, read_view
 from twodints_lib.errors import InputError
 from twodints_lib.files import whole_file
 from twodints_lib.inference import tiles
@@ -50,6 +51,7 @@ def segment_image(
 def segment_files(
     paths: Iterable[Path], out: Path, model: Path | str | None = None,
     grow: bool = False, flips: bool = False, workers: int = 0, also: Callable | None = None,
+    view: View | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write <name>_label.tiff for each image: instance ids, one label page an image page.
 
@@ -58,13 +60,18 @@ def segment_files(
     recipe leaves out. `flips`: mirror images are averaged, four times slower. Thresholds are those
     stored with the network. `workers`: processes that share the images, 0 for none beside this one.
     `also(source, labels, pages)` is called after each image is written, with (H, W) ids a page and
-    the pages as read. Every input is read before anything is written; nothing is overwritten.
+    the pages as read. `view`: which page, channels and axes of each file. Every input is read
+    before anything is written; nothing is overwritten.
     """
+    paths, view = list(paths), view or View()
     sources = list_images(paths)
     targets = _new_files(Path(out), sources)
+    if unused := left_out(paths):
+        log.info(f"left out: {', '.join(unused)}")
     for path in sources:
-        read_pages(path)
-    work = _Work(str(model or pretrained.best()), grow, flips, also)
+        if notes := read_view(path, view).notes:
+            log.info(f"{path.name}: {'; '.join(notes)}")
+    work = _Work(str(model or pretrained.best()), grow, flips, also, view)
     name = pretrained.folder(model).name if model else f"{pretrained.best()}, the best shipped one"
     record = work.record
     log.info(f"network: {name}" + " (a smoke run: no result)" * (not record["is_result"]))
@@ -80,9 +87,9 @@ def segment_files(
 class _Work:
     """From one file to its labels, here or in another process, which reads the network anew."""
 
-    def __init__(self, model: str, grow: bool, flips: bool, also: Callable | None):
-        self.given = (model, grow, flips, also)
-        self.flips, self.also = flips, also
+    def __init__(self, model: str, grow: bool, flips: bool, also: Callable | None, view: View):
+        self.given = (model, grow, flips, also, view)
+        self.flips, self.also, self.view = flips, also, view
         self.net, self.record = load_network(model)
         told = self.record["parameters"]
         self.spec, self.patch = spec_of(told["spec"]), told["recipe"]["patch"]
@@ -98,13 +105,18 @@ class _Work:
         return _Work, self.given
 
     def __call__(self, source: Path, target: Path) -> int:
-        images = read_pages(source)
+        picture = read_view(source, self.view)
+        images = picture.pages
         given = (self.patch, self.spec.head, self.decode, self.flips)
         pages = [segment_image(self.net, image, *given) for image in images]
         stack = pages[0] if len(pages) == 1 else np.stack(pages)
         stack = stack.astype(np.uint16 if stack.max() < 2**16 else np.uint32)
+        told = {}
+        if len(pages) > 1:  # what the pages are (time, depth) goes with them
+            stack = stack.reshape(*picture.lead, *stack.shape[1:])
+            told = {"metadata": {"axes": picture.axes.replace("S", "")}}
         with whole_file(target) as made:
-            tifffile.imwrite(made, stack, compression="zlib", photometric="minisblack")
+            tifffile.imwrite(made, stack, compression="zlib", photometric="minisblack", **told)
         if self.also:
             self.also(source, pages, images)
         return sum(int(page.max()) for page in pages)
@@ -134,7 +146,7 @@ def _new_files(out: Path, sources: list[Path]) -> list[Path]:
     """Where the labels of each image go; InputError where something lies there already."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder for the labels.")
-    targets = [out / f"{p.stem}_label.tiff" for p in sources]
+    targets = [out / f"{plain_stem(p)}_label.tiff" for p in sources]
     for target in targets:
         if target.exists():
             raise InputError(f"{target}: exists already; move it away or choose another folder.")
@@ -148,18 +160,3 @@ def decoder_of(record: dict) -> Callable[[np.ndarray], np.ndarray]:
     head = HEADS[spec_of(record["parameters"]["spec"]).head]
     decoder = head.decoders[record.get("representation", head.own)]
     return partial(decoder, **record.get("decoder", {}))
-
-
-def list_images(paths: Iterable[Path]) -> list[Path]:
-    """Image files, with every folder replaced by the images in it."""
-    found = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            if not (inside := image_files(path)):
-                raise InputError(f"{path}: holds no images; give image files or their folder.")
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise InputError(f"{path}: no such image or folder; check the path.")
-    return found

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -91,7 +92,10 @@ def unpack(source: str | Path) -> list[Path]:
     with _opened(source) as archive, tempfile.TemporaryDirectory(prefix=".", dir=home) as room:
         told, made = _about(archive, source), []
         for name in told["runs"]:
-            _extract(archive, name, Path(room))
+            try:
+                _extract(archive, name, Path(room))
+            except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
+                raise InputError(f"{source}: is damaged ({error}); fetch it again.") from error
             _check_whole(source, Path(room) / name, told)
         for name in told["runs"]:
             if (home / name).exists():
@@ -130,9 +134,9 @@ def _about(archive: zipfile.ZipFile, source) -> dict:
     there = [i.filename for i in archive.infolist()]
     try:
         told = json.loads(archive.read(ABOUT)) if ABOUT in there else {}
-        names = list(told.get("runs", {}))
-    except (ValueError, AttributeError, zipfile.BadZipFile):
-        names = []
+        names = list(told["runs"].keys())
+    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, RuntimeError):
+        names = []  # RuntimeError: encrypted, or compressed in a way that is not known here
     wanted = [ABOUT, *(f"{name}/{file}" for name in names for file in FILES)]
     if not names or sorted(there) != sorted(wanted) or not all(map(RUN.fullmatch, names)):
         raise InputError(f"{source}: is no pack of results; give one of `twodints runs pack`.")

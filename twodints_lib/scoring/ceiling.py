@@ -5,17 +5,21 @@ from collections.abc import Iterable
 
 from twodints_lib.data.dataset import Item
 from twodints_lib.data.images import read_labels
+from twodints_lib.errors import InputError
 from twodints_lib.messages import log
 from twodints_lib.scoring import scores
 from twodints_lib.targets.heads import DECODERS, encode
 
 
-def ceilings(items: Iterable[Item], names: Iterable[str] = tuple(DECODERS)) -> dict[str, dict]:
+def ceilings(
+    items: Iterable[Item], names: Iterable[str] = tuple(DECODERS), relabel: bool = False
+) -> dict[str, dict]:
     """What each representation reaches on labelled items with a perfect network.
 
     {decoder's name: scores.summarise(...) and "ms_per_megapixel", encoding and decoding}.
+    `relabel`: of masks each piece is a cell.
     """
-    labels = [(item, read_labels(item.label)) for item in items if item.label is not None]
+    labels = [(item, read_labels(item.label, relabel)) for item in items if item.label is not None]
     found = {}
     for name in names:
         decoder, rows, seconds = DECODERS[name], [], 0.0
@@ -24,7 +28,10 @@ def ceilings(items: Iterable[Item], names: Iterable[str] = tuple(DECODERS)) -> d
             pred = decoder.decode(encode(truth, decoder.parts))
             seconds += time.process_time() - start
             row = {"name": item.name, "modality": item.modality}
-            rows.append(row | scores.score(truth, pred, scores.Rules((0.5, 0.75))))
+            try:
+                rows.append(row | scores.score(truth, pred, scores.Rules((0.5, 0.75))))
+            except InputError as error:
+                raise InputError(f"{item.label}: {error}") from error
         pixels = sum(truth.size for _, truth in labels)
         found[name] = scores.summarise(rows) | {"ms_per_megapixel": 1e9 * seconds / pixels}
         log.info(f"{name}: mean F1 {found[name]['mean_f1']:.3f}")

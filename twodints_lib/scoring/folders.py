@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from twodints_lib.data.images import image_files, read_labels
+from twodints_lib.data.images import image_files, name_of, read_ids
+from twodints_lib.data.labels import renumber
 from twodints_lib.errors import InputError
 from twodints_lib.files import read_csv, write_csv
 from twodints_lib.scoring.scores import COUNTS, DEFAULT, RATIOS, Rules, score, summarise
@@ -15,9 +16,11 @@ COLUMNS = ("name", "modality", *COUNTS, *RATIOS, "foreground_dice")
 
 
 def evaluate(
-    pred_dir: Path, truth_dir: Path, rules: Rules = DEFAULT, progress: bool = False
-) -> dict:
-    """Score a folder of label files against another; pairs share a name up to "_label".
+    pred_dir: Path, truth_dir: Path, rules: Rules = DEFAULT, progress: bool = False,
+    relabel: bool = False,
+) -> dict:  # fmt: skip
+    """Score a folder of label files against another; pairs share a name up to "_label" and
+    such endings. A stack is scored page by page. `relabel`: of masks each piece is a cell.
 
     Returns "rules", what summarise() says of the images, "per_image" with one row each; "missing"
     names truths without a prediction and "without_truth" the opposite. Modalities are taken from a
@@ -27,24 +30,41 @@ def evaluate(
     truths, preds = _label_files(truth_dir), _label_files(pred_dir)
     if not set(truths) & set(preds):
         raise InputError(
-            f"{pred_dir}: no file shares a name with one in {truth_dir}; predictions are "
-            "called <name>_label.tiff."
+            f"{pred_dir}: no file shares a name with one in {truth_dir}: here is "
+            f"{next(iter(preds.values())).name}, there {next(iter(truths.values())).name}; call "
+            "predictions <name>_label.tiff."
         )
     modality, rows = _modalities(Path(truth_dir)), []
     names = [name for name in truths if name in preds or not rules.skips]
     for name in tqdm(names, unit="image", disable=not progress):
-        truth = read_labels(truths[name])
-        pred = read_labels(preds[name]) if name in preds else np.zeros_like(truth)
-        if pred.shape != truth.shape:
-            raise InputError(
-                f"{preds[name]}: is {pred.shape} but {truths[name]} is {truth.shape}; "
-                "give one size."
-            )
         row = {"name": name, "modality": modality.get(name, "unknown")}
-        rows.append(row | score(truth, pred, rules))
+        pages = _pages(truths[name], preds.get(name), relabel)
+        for page, (truth, pred) in enumerate(pages, 1):
+            try:
+                scored = score(truth, pred, rules)
+            except InputError as error:
+                raise InputError(f"{truths[name]}: {error}") from error
+            own = {"name": f"{name} page {page}"} if len(pages) > 1 else {}
+            rows.append(row | own | scored)
     found = {"rules": asdict(rules)} | summarise(rows) | {"per_image": rows}
     alone = {"missing": truths.keys() - preds.keys(), "without_truth": preds.keys() - truths.keys()}
     return found | {word: sorted(names) for word, names in alone.items()}
+
+
+def _pages(truth: Path, pred: Path | None, relabel: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(truth, prediction) of each page; an empty prediction where there is none."""
+    trues = [renumber(page) for page in read_ids(truth, relabel)]
+    if pred is None:
+        return [(page, np.zeros_like(page)) for page in trues]
+    found = [renumber(page) for page in read_ids(pred, relabel)]
+    if len(found) != len(trues):
+        raise InputError(
+            f"{pred}: has {len(found)} pages but {truth} has {len(trues)} pages; give one number."
+        )
+    for own, page in zip(found, trues, strict=True):
+        if own.shape != page.shape:
+            raise InputError(f"{pred}: is {own.shape} but {truth} is {page.shape}; give one size.")
+    return list(zip(trues, found, strict=True))
 
 
 def _label_files(folder) -> dict[str, Path]:
@@ -56,7 +76,7 @@ def _label_files(folder) -> dict[str, Path]:
         raise InputError(f"{folder}: holds no label files; give a folder of label files.")
     found = {}
     for path in files:
-        name = path.stem.removesuffix("_label")
+        name = name_of(path)
         if name in found:
             raise InputError(f"{path}: {found[name].name} has the same name; keep one of the two.")
         found[name] = path
