@@ -1,14 +1,12 @@
 """The study placed: searches in a table's space, and the places of what they find."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from twodints_lib.files import ROOT
-from twodints_lib.reproduction import placed, placed_table, results, study
-from twodints_lib.runs import records
+from twodints_lib.reproduction import placed, placed_table, results
 from twodints_lib.truth import load
 from twodints_lib.truth.searches import SCORE
 
@@ -49,35 +47,14 @@ def test_random_codes_earn_nothing_over_random_codes(table):
     assert sum(g.low <= 0 <= g.high for g in gains) >= 90
 
 
-def test_a_search_leaves_codes_of_the_table_within_each_budget(table, monkeypatch, tmp_path):
-    monkeypatch.setattr(placed, "SCALE", placed.SCALE | {"search_epochs": 2, "patch": 16})
-    monkeypatch.setattr(placed, "STEPS", 2)
-    quick = replace(placed.PROTOCOL, drawn=2, patch=16)
-    monkeypatch.setattr(placed, "PROTOCOL", quick)
-    some = placed._samples()[::8]
-    monkeypatch.setattr(placed, "_samples", lambda: some)
-    monkeypatch.setattr(records, "STUDIES", tmp_path)
-    placed._drawn.cache_clear()
-    try:
-        study.run("simulated", ["placed"], [1])
-    finally:
-        placed._drawn.cache_clear()
-    found, used = results.load_study("placed"), placed_table.memory(table.name)
-    assert len(found) == len(placed.variants(study.PLANS))
-    for (name, share), some in placed_table.found_by(found).items():
-        assert used[table.place(some[0][1])] <= share, name
-    assert {name for name, _ in placed_table.found_by(found)} == {
-        *map(study._plain, study.PLANS),
-        "shrinking",
-    }
-
-
 def test_the_records_are_of_the_table_that_is_here(table):
     kept = results.load_study("placed")
     assert {record["job"]["plan"]["mode"] for record in kept.values()} >= {"dints", "paper"}
     for record in kept.values():
         assert record["data_hash"] == table.made["data_hash"]
-        assert all(table.place(code) >= 0 for code in record["found"])
+    used = placed_table.memory(table.name)
+    for (name, share), some in placed_table.found_by(kept).items():
+        assert all(used[table.place(code)] <= share for _, code in some), name
 
 
 def test_the_page_counts_the_intervals_as_the_table_does():
