@@ -8,6 +8,7 @@ stay. Folders appear by a rename when they are whole. Run one fetch of a data se
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -95,6 +96,9 @@ def verify(data: str | Path) -> list[str]:
     data: a manifest's name, or a folder with a manifest.csv that lists pixel hashes.
     """
     known = data in manifest.manifests() and data != "folder"
+    if not known:
+        with suppress(InputError):  # a folder that does not open is told of below
+            open_data(data)  # which warns of a picture in two splits
     if known and manifest.load_manifest(data)["kind"] == "archives":
         problems = archives.damages(manifest.load_manifest(data))
     else:
