@@ -170,11 +170,11 @@ def _hash(root, items) -> str:
     stats = [(p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     kept = cache_dir() / "hashes" / fingerprint.digest([str(root), told, stats], 32)
     if kept.is_file():
-        return kept.read_text()
+        return kept.read_text(encoding="utf-8")
     found = fingerprint.digest([told, [digest(p) for p in paths]], 16)
     if sum(size for size, _ in stats) > LARGE:
         with whole_file(kept) as made:
-            made.write_text(found)
+            made.write_text(found, encoding="utf-8")
     return found
 
 

@@ -186,7 +186,9 @@ def _checkout(repo, commit, folder, mirror):
         url = archives.mirrored(mirror, folder.name)
         url = Path(url).as_uri() if Path(url).is_absolute() else url  # or git would clone by links
     # git moves HEAD after it has written the files, so HEAD tells a finished checkout
-    if (folder / ".git").is_dir() and commit in (folder / ".git" / "HEAD").read_text():
+    if (folder / ".git").is_dir() and commit in (folder / ".git" / "HEAD").read_text(
+        encoding="utf-8"
+    ):
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -196,6 +198,6 @@ def _checkout(repo, commit, folder, mirror):
     _git(folder, "config", "core.sparseCheckout", "true")
     paths = "".join(f"/{p}\n" for p in ["LICENSE*", *micro4.source_paths(repo)])
     (folder / ".git" / "info").mkdir(exist_ok=True)
-    (folder / ".git" / "info" / "sparse-checkout").write_text(paths)
+    (folder / ".git" / "info" / "sparse-checkout").write_text(paths, encoding="utf-8")
     _git(folder, "fetch", "--quiet", "--depth", "1", "--filter=blob:none", "origin", commit)
     _git(folder, "checkout", "--quiet", "--detach", commit)
