@@ -374,6 +374,9 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 2 after bad input, 1 after a failed check."""
+    for stream in (sys.stdout, sys.stderr):  # a letter that a terminal lacks stops nothing
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     args = _parser().parse_args(argv)
     messages.show()
     try:

@@ -124,7 +124,9 @@ def _check_home(out: Path):
     if out.resolve() == NOTEBOOKS.resolve():
         raise InputError(f"{out}: holds the notebooks themselves; give a folder for executed ones.")
     for path in out.glob("[!.]*"):
-        executed = path.suffix == ".ipynb" and '"papermill"' in path.read_text(errors="ignore")
+        executed = path.suffix == ".ipynb" and '"papermill"' in path.read_text(
+            encoding="utf-8", errors="ignore"
+        )
         if not executed and path.name not in OURS and not re.fullmatch(r"run-.*\.json", path.name):
             raise InputError(f"{path}: is of no course run; give a new folder, or an empty one.")
 
@@ -150,14 +152,14 @@ def run_course(
     _check_home(out)
     out.mkdir(parents=True, exist_ok=True)
     done, used = [], out / ".used"
-    used.write_text("")
+    used.write_text("", encoding="utf-8")
     os.environ["TWODINTS_USED"] = str(used.resolve())
     try:
         for i, (notebook, parameters) in enumerate(jobs.items(), 1):
             log.info(f"[{i}/{len(jobs)}] {notebook.name}")
             seconds, peak = _execute(notebook, parameters, out)
-            runs = sorted(set(used.read_text().split()))
-            used.write_text("")
+            runs = sorted(set(used.read_text(encoding="utf-8").split()))
+            used.write_text("", encoding="utf-8")
             took = {"seconds": round(seconds, 1), "peak_gib": peak, "runs": runs}
             done.append({"notebook": notebook.stem} | took)
             log.info(f"      {seconds:.0f} s, {peak:.1f} GB")
@@ -168,7 +170,7 @@ def run_course(
     record = store.record(setup, given, {}, sum(d["seconds"] for d in done))
     setup_time = files.ROOT / ".venv" / "ready"  # seconds, written by make setup
     if setup_time.is_file():
-        record["setup_seconds"] = int(setup_time.read_text())
+        record["setup_seconds"] = int(setup_time.read_text(encoding="utf-8"))
     record |= {"notebooks": done, "networks": networks}
     files.write_json(out / record_name(only), record)
     _write_results(out, setup, networks)
@@ -267,7 +269,7 @@ def _write_results(out: Path, setup, networks):
     label = "" if setup.preset.is_result else "Smoke run: these numbers are no result.\n\n"
     text = f"{label}{report.markdown(report.RESULT_HEADER, rows)}\n\n{setup.stamp}\n"
     with files.whole_file(out / "results.md") as made:
-        made.write_text(text)
+        made.write_text(text, encoding="utf-8")
     own = (setup.preset.name, setup.preset.is_result)
     header = ("preset", "is_result", *report.RESULT_HEADER)
     files.write_csv(out / "results.csv", header, [(*own, *row) for row in rows])

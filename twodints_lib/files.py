@@ -80,14 +80,14 @@ def write_json(path: Path, content, indent: int | None = 1) -> Path:
     """Write JSON whole or not at all; `indent` None: in one line, for what nobody reads."""
     text = json.dumps(content, indent=indent, allow_nan=False) + "\n"
     with whole_file(path) as made:
-        made.write_text(text)
+        made.write_text(text, encoding="utf-8")
     return Path(path)
 
 
 def read_json(path: Path) -> dict:
     """Read a record; InputError when it is absent or broken."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such record; give the folder of a finished run.") from None
     except ValueError:
@@ -107,8 +107,9 @@ def read_csv(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
 
 
 def write_csv(path: Path, header: Iterable, rows: Iterable[Iterable]) -> Path:
-    """Write a table in UTF-8, whole or not at all."""
-    with whole_file(path) as made, open(made, "w", newline="", encoding="utf-8") as file:
+    """Write a table in UTF-8, whole or not at all; names of files as their own bytes."""
+    how = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    with whole_file(path) as made, open(made, "w", **how) as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
     return Path(path)
 

@@ -39,7 +39,12 @@ def digest(content, digits: int = 12) -> str:
 def of_modules(*roots: str) -> str:
     """12 hex digits over the code of modules ("training.loop") and of all modules of this library
     that they use and that can change a number."""
-    return digest({name: _syntax(ast.parse(_path(name).read_text())) for name in reached(*roots)})
+    return digest(
+        {
+            name: _syntax(ast.parse(_path(name).read_text(encoding="utf-8")))
+            for name in reached(*roots)
+        }
+    )
 
 
 @cache
@@ -51,7 +56,7 @@ def reached(*roots: str) -> tuple[str, ...]:
         if name in found or f"{name}.".startswith(tuple(f"{w}." for w in WITHOUT_NUMBERS)):
             continue
         found.add(name)
-        for node in ast.walk(ast.parse(_path(name).read_text())):
+        for node in ast.walk(ast.parse(_path(name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module.startswith(f"{LIBRARY.name}."):
                 base = node.module.removeprefix(f"{LIBRARY.name}.")
                 parts = [f"{base}.{a.name}" for a in node.names]

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from twodints_lib import fingerprint
-from twodints_lib.data.images import image_files
+from twodints_lib.data.doubles import doubles
+from twodints_lib.data.images import image_files, name_of, plain_stem
 from twodints_lib.data.manifest import load_manifest, manifests
 from twodints_lib.errors import InputError
 from twodints_lib.files import cache_dir, digest, read_csv, whole_file, whole_folder
 from twodints_lib.lab.cells import MODALITIES
 from twodints_lib.lab.optics import make_simulated
+from twodints_lib.messages import log
 
 SPLITS = ("train", "val", "test")
 # The challenge's other archives: folder, split, start of the names (Tuning's are those of training
@@ -142,7 +144,11 @@ def _dataset(name, root) -> Dataset:
     if len(train) > 1 and not any(i.split == "val" for i in items):
         held = split_90_10(train)[1]
         items = [replace(i, split="val") if i.name in held else i for i in items]
-    return Dataset(name, root, tuple(items), _hash(root, items))
+    found = Dataset(name, root, tuple(items), _hash(root, items))
+    if name not in manifests():  # what is shipped was looked through
+        for a, b in doubles(items, found.hash):
+            log.warning(f"{root}: {a} and {b} are the same picture in two splits; take one out.")
+    return found
 
 
 def subset(dataset: Dataset, items: Iterable[Item]) -> Dataset:
@@ -164,29 +170,41 @@ def _hash(root, items) -> str:
     stats = [(p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
     kept = cache_dir() / "hashes" / fingerprint.digest([str(root), told, stats], 32)
     if kept.is_file():
-        return kept.read_text()
+        return kept.read_text(encoding="utf-8")
     found = fingerprint.digest([told, [digest(p) for p in paths]], 16)
     if sum(size for size, _ in stats) > LARGE:
         with whole_file(kept) as made:
-            made.write_text(found)
+            made.write_text(found, encoding="utf-8")
     return found
 
 
 def _listed(root) -> list[Item]:
     """The items of manifest.csv."""
-    path, items = root / "manifest.csv", []
+    path, items, seen = root / "manifest.csv", [], {}
     for row in read_csv(path, ("name", "split", "modality", "image", "label")):
         name, split = row["name"], (row["split"] or "train").strip().lower()
         split = SPLIT_WORDS.get(split, split)
         if split not in SPLITS:
             raise InputError(f"{path}: {name} is in split '{split}'; write train, val or test.")
-        files = [root / row[k] if row[k] else None for k in ("image", "label")]
+        files = [_place(root, row[k]) if row[k] else None for k in ("image", "label")]
         for file in (f for f in files if f and not f.is_file()):
             raise InputError(f"{file}: is missing, but manifest.csv lists it; restore it.")
         if not files[0]:
             raise InputError(f"{path}: row '{name}' has no image; mend or remove the row.")
+        before = seen.setdefault(files[0].resolve(), (name, split))
+        if before[1] != split:
+            raise InputError(
+                f"{path}: {files[0].name} is in two splits, as '{before[0]}' in {before[1]} and as "
+                f"'{name}' in {split}; keep one row."
+            )
         items.append(Item(name, normal_modality(row["modality"], f"{path}: {name}"), split, *files))
     return items
+
+
+def _place(root, told) -> Path:
+    """A listed file; where it is not there, the path may have been written on Windows."""
+    path = root / told
+    return path if path.is_file() else root / told.replace("\\", "/")
 
 
 def _found(root) -> list[Item]:
@@ -212,9 +230,11 @@ def _pairs(folder, split, images="images", labels="labels") -> list[Item]:
     for r in load_manifest("neurips2022")["ranges"]:
         for number in range(r["first"], r["last"] + 1):
             told[r["part"], f"cell_{number:05}"] = r["modality"]
-    labels = {p.stem: p for p in image_files(folder / labels)}
+    files = image_files(folder / labels)
+    labels = {name_of(p): p for p in files} | {p.stem: p for p in files}
     for path in image_files(folder / images):
-        label = labels.get(f"{path.stem}_label", labels.get(path.stem))
+        names = (f"{path.stem}_label", path.stem, plain_stem(path))
+        label = next((labels[n] for n in names if n in labels), None)
         items.append(Item(path.stem, told.get((part, path.stem), "unknown"), split, path, label))
     bare = [i.image.name for i in items if not i.label]
     if bare and (labels or split not in ("test", "hidden")):  # a test set may have no labels

@@ -8,6 +8,7 @@ stay. Folders appear by a rename when they are whole. Run one fetch of a data se
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -95,6 +96,9 @@ def verify(data: str | Path) -> list[str]:
     data: a manifest's name, or a folder with a manifest.csv that lists pixel hashes.
     """
     known = data in manifest.manifests() and data != "folder"
+    if not known:
+        with suppress(InputError):  # a folder that does not open is told of below
+            open_data(data)  # which warns of a picture in two splits
     if known and manifest.load_manifest(data)["kind"] == "archives":
         problems = archives.damages(manifest.load_manifest(data))
     else:
@@ -182,7 +186,9 @@ def _checkout(repo, commit, folder, mirror):
         url = archives.mirrored(mirror, folder.name)
         url = Path(url).as_uri() if Path(url).is_absolute() else url  # or git would clone by links
     # git moves HEAD after it has written the files, so HEAD tells a finished checkout
-    if (folder / ".git").is_dir() and commit in (folder / ".git" / "HEAD").read_text():
+    if (folder / ".git").is_dir() and commit in (folder / ".git" / "HEAD").read_text(
+        encoding="utf-8"
+    ):
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -192,6 +198,6 @@ def _checkout(repo, commit, folder, mirror):
     _git(folder, "config", "core.sparseCheckout", "true")
     paths = "".join(f"/{p}\n" for p in ["LICENSE*", *micro4.source_paths(repo)])
     (folder / ".git" / "info").mkdir(exist_ok=True)
-    (folder / ".git" / "info" / "sparse-checkout").write_text(paths)
+    (folder / ".git" / "info" / "sparse-checkout").write_text(paths, encoding="utf-8")
     _git(folder, "fetch", "--quiet", "--depth", "1", "--filter=blob:none", "origin", commit)
     _git(folder, "checkout", "--quiet", "--detach", commit)

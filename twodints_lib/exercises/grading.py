@@ -149,7 +149,7 @@ def _run(book, folder: Path, environment: dict[str, str], seconds: float) -> str
 def _said(checks: Path) -> dict[str, tuple[str, str]]:
     """Outcome and sentence of each exercise: of its last check that found an answer."""
     said = {}
-    for line in checks.read_text().splitlines() if checks.is_file() else []:
+    for line in checks.read_text(encoding="utf-8").splitlines() if checks.is_file() else []:
         try:
             name, outcome, sentence = json.loads(line)
         except ValueError:

@@ -46,7 +46,7 @@ def _report(name: str, verdict) -> None:
     """Leave the verdict in the file that `twodints grade` named, if it did."""
     told = os.environ.get("TWODINTS_CHECKS")
     if told:
-        with open(told, "a") as file:
+        with open(told, "a", encoding="utf-8") as file:
             file.write(json.dumps([name, verdict.outcome, verdict.sentence]) + "\n")
 
 

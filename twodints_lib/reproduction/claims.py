@@ -268,7 +268,7 @@ CHECKS = {
 
 def read_ledger(path: Path = LEDGER) -> list[dict]:
     """The claims as written down; InputError names a claim whose check is not known."""
-    claims = tomllib.loads(path.read_text())["claims"]
+    claims = tomllib.loads(path.read_text(encoding="utf-8"))["claims"]
     for claim in claims:
         if claim["check"] not in CHECKS:
             raise InputError(f"{path}: claim {claim['id']}: no check {claim['check']!r}.")

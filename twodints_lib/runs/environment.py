@@ -39,7 +39,9 @@ def hardware() -> dict:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
-        lines = [x for x in info.read_text().splitlines() if x.startswith("model name")]
+        lines = [
+            x for x in info.read_text(encoding="utf-8").splitlines() if x.startswith("model name")
+        ]
         name = lines[0].split(":", 1)[1].strip() if lines else name
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
     memory = round(psutil.virtual_memory().total / 2**30)
@@ -60,5 +62,5 @@ def origin() -> dict:
 def constraints() -> dict[str, str]:
     """The versions of constraints.txt; none in a plain install, which has no such file."""
     path = ROOT / "constraints.txt"
-    lines = path.read_text().splitlines() if in_checkout() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if in_checkout() else []
     return dict(line.split(";")[0].strip().split("==") for line in lines if "==" in line)

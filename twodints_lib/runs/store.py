@@ -59,7 +59,7 @@ def folder(kind: str, inputs: dict, *modules: str) -> Path:
 def note_use(path: Path) -> None:
     """Tell the course that runs this notebook which result it took (TWODINTS_USED: its list)."""
     if listed := os.environ.get("TWODINTS_USED"):
-        with open(listed, "a") as file:
+        with open(listed, "a", encoding="utf-8") as file:
             file.write(f"{path.name}\n")
 
 

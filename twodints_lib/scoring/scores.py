@@ -50,7 +50,8 @@ class Rules:
 DEFAULT = Rules()
 # What trainings are scored by: an image where nothing matches scores 0, also one without a cell.
 CHALLENGE = Rules(empty=0.0, tiled=True, details=False)
-# The challenge's script, digit by digit, with what it forgets.
+# The challenge's script, digit by digit, with what it forgets. Its one overflow is not followed: on
+# slides it counts in the labels' own type, which holds 255 cells where that has 8 bits.
 SCRIPT = Rules(empty=0.0, tiled=True, forgets=True, skips=True, digits=4)
 
 
