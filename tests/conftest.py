@@ -30,7 +30,8 @@ HOME = pytest.StashKey()
 # Notebooks lead, because the whole course finds what they trained.
 LONG = (
     "notebooks/", "test_whole_course.py::TestMicro4", "test_train", "test_search", "test_course",
-    "test_truth_make", "test_environment", "test_exercises", "test_whole_course.py",
+    "test_simulate", "test_parity", "test_rows", "test_truth_make", "test_environment",
+    "test_exercises", "test_whole_course.py",
 )  # fmt: skip
 
 

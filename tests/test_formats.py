@@ -168,3 +168,15 @@ def test_an_animation_is_refused(tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
     with pytest.raises(InputError, match="a.png.*2 frames"):
         images.read_image(tmp_path / "a.png")
+
+
+def test_two_channels_of_the_same_are_a_grey_picture_to_a_network():
+    both = np.stack([GREY, GREY], -1)
+    np.testing.assert_array_equal(images.normalise(both), images.normalise(GREY))
+
+
+@pytest.mark.parametrize("channels", [2, 3, 5])
+def test_any_number_of_channels_is_drawn(channels):
+    from twodints_lib.plots.pictures import grey
+
+    assert grey(RNG.integers(0, 255, (9, 8, channels))).shape == (9, 8, 3)

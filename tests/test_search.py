@@ -296,7 +296,8 @@ def test_a_search_is_not_judged_before_its_warm_up_is_over(tiny_setup):
 
 def test_the_history_stays_small(tiny_setup):
     preset = dataclasses.replace(tiny_setup.preset, search_epochs=230, num_blocks=1, patience=999)
-    setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(preset, images=1, patch=16))
+    small = {"images": 1, "patch": 16, "val_start": 230, "val_every": 230}
+    setup = dataclasses.replace(tiny_setup, preset=dataclasses.replace(preset, **small))
     folder = search.search_supernet(setup)
     history = files.read_json(folder / "history.json")["history"]
     kept = [row for row in history if "alpha_a" in row]

@@ -147,12 +147,13 @@ def read_pair(item) -> tuple[np.ndarray, np.ndarray]:
 def three_channels(image: np.ndarray) -> np.ndarray:
     """(H, W) or (H, W, C) to (H, W, 3): grey repeated (paper, section 2.1), more cut to three.
 
-    Two channels, which the challenge's code refuses, get an empty third.
+    Two channels, which the challenge's code refuses, get the brighter of the two as a third:
+    networks have seen grey and colours, hardly a picture without blue.
     """
     if image.ndim == 2:
         return np.repeat(image[..., None], 3, axis=-1)
     if image.shape[-1] == 2:
-        return np.concatenate([image, np.zeros_like(image[..., :1])], axis=-1)
+        return np.concatenate([image, image.max(-1, keepdims=True)], axis=-1)
     return image[..., :3]
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from skimage.segmentation import mark_boundaries
 
+from twodints_lib.data.images import three_channels
 from twodints_lib.plots.style import CLASSES, ORANGE
 from twodints_lib.runs.report import text_table
 
@@ -125,9 +126,11 @@ def show_table(header, rows, setup=None, caption: str = "") -> None:
 def grey(image) -> np.ndarray:
     """Any image to displayable values: floats in 0..1 between its 0.5 and 99.5 percentiles.
 
-    (H, W) and (H, W, 3) keep their shape, (3, H, W) becomes (H, W, 3).
+    (H, W) and (H, W, 3) keep their shape, (3, H, W) becomes (H, W, 3), and other numbers of
+    channels are shown as a network gets them.
     """
     image = np.moveaxis(image, 0, -1) if image.ndim == 3 and image.shape[0] == 3 else image
+    image = three_channels(image) if image.ndim == 3 and image.shape[-1] != 3 else image
     low, high = np.percentile(image, (0.5, 99.5))
     return np.clip((np.asarray(image, float) - low) / max(high - low, 1e-9), 0, 1)
 
