@@ -113,7 +113,7 @@ def home(setup: Setup, given: dict[str, str]) -> Path:
     words = "-".join(f"{k}={v}" for k, v in sorted(given.items()) if k not in ("preset", "data"))
     if not re.fullmatch(r"[\w.=+-]{0,80}", words):
         words = fingerprint.digest(words)
-    base = f"course-{setup.preset.name}-{setup.dataset.name}"
+    base = f"course-{store.scale(setup)}"
     return store.runs_dir() / "-".join([base] + [words] * bool(words))
 
 

@@ -161,18 +161,18 @@ def _hash(root, items) -> str:
     """16 hex digits over all that a result may depend on: names, modalities, splits, paths, bytes.
 
     Of a large set (the challenge's has gigabytes) they are kept in the cache, and found again
-    while no file's size or time has changed.
+    while no file's size or time has changed; not even the time of its status, which no copy sets.
     """
     pairs = [(i.image, i.label) for i in items]
     places = [[p and Path(os.path.relpath(p, root)).as_posix() for p in pair] for pair in pairs]
     told = [[i.name, i.modality, i.split, *p] for i, p in zip(items, places, strict=True)]
     paths = [p for pair in pairs for p in pair if p]
-    stats = [(p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+    stats = [(s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in (p.stat() for p in paths)]
     kept = cache_dir() / "hashes" / fingerprint.digest([str(root), told, stats], 32)
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
     found = fingerprint.digest([told, [digest(p) for p in paths]], 16)
-    if sum(size for size, _ in stats) > LARGE:
+    if sum(size for size, *_ in stats) > LARGE:
         with whole_file(kept) as made:
             made.write_text(found, encoding="utf-8")
     return found

@@ -21,7 +21,7 @@ from twodints_lib.inference import predict
 from twodints_lib.messages import log
 from twodints_lib.runs import paper, records, settings, store
 from twodints_lib.runs.setup import Setup, begin
-from twodints_lib.space.specs import SupernetSpec
+from twodints_lib.space.specs import Spec, SupernetSpec
 from twodints_lib.training import distributed, loop, search
 from twodints_lib.training.patches import load_samples
 
@@ -55,7 +55,28 @@ def folder_of(setup: Setup, steps: bool = False) -> Path:
     kept = setup.preset.name in ("quarter", "paper") and files.in_checkout()
     base = records.ROWS if kept else store.runs_dir() / "rows"
     capped = f"-{setup.preset.max_steps}-steps" if steps else ""
-    return base / f"{setup.preset.name}-{setup.dataset.name}{capped}"
+    return base / f"{store.scale(setup)}{capped}"
+
+
+def made_of(setup: Setup, spec: Spec) -> str:
+    """The key of all that a row's numbers depend on; sweeps and records of rows are held to it."""
+    told = {k: v for k, v in asdict(setup.preset).items() if k != "minutes"}
+    inputs = {"settings": told, "data": setup.dataset.hash, "seed": setup.seed}
+    return store.key(inputs | {"spec": spec.json()})
+
+
+def sweep_scale(preset: str, data: str, steps: str = "0") -> str:
+    """The folder of a sweep's notebooks: of these data, this cap and today's code alone."""
+    largest = "dints-1-8-six"  # has all operations
+    setup = row_setup(largest, preset, data, 0, max_steps=int(steps))
+    made = made_of(setup, row_spec(setup, largest))
+    return f"{folder_of(setup, steps != '0').name}-{made}"
+
+
+def row_spec(setup: Setup, name: str) -> Spec:
+    """The network of a row at this scale."""
+    spec = paper.row(name).spec
+    return SupernetSpec.of(setup.preset, spec.names) if isinstance(spec, SupernetSpec) else spec
 
 
 def run_row(name: str, preset: str, data: str, seed: int, **given) -> Path:
@@ -65,19 +86,25 @@ def run_row(name: str, preset: str, data: str, seed: int, **given) -> Path:
     """
     setup, row = row_setup(name, preset, data, seed, **given), paper.row(name)
     path = folder_of(setup, "max_steps" in _set(given)) / f"{name}-seed-{seed}.json"
+    made = made_of(setup, row_spec(setup, name))
     if distributed.agree(path.is_file()):
         values = {k: v for k, v in asdict(setup.preset).items() if k != "minutes"}
-        wanted = {"settings": values, "data_hash": setup.dataset.hash}
-        records.check_made(path, files.read_json(path), wanted)
-        log.info(f"{path.name}: found, run before")
-        return path
+        spec = {"spec": row_spec(setup, name).json()}
+        wanted = {"settings": values, "data_hash": setup.dataset.hash, "parameters": spec}
+        found = files.read_json(path)
+        records.check_made(path, found, wanted)
+        # The repository's own stay through changes of the code; one among the runs is what a
+        # training of today's code says, and is written anew from that.
+        if path.is_relative_to(records.ROWS) or found.get("made") == made:
+            log.info(f"{path.name}: found, run before")
+            return path
     log.info(f"{row.title}: {setup.preset.patch} px, batch {setup.preset.batch}, seed {seed}")
     if isinstance(row.spec, SupernetSpec):
         run = search.search_supernet(setup, names=row.spec.names)
     else:
         run = loop.train_network(setup, row.spec, setup.preset.baseline_epochs)
     if distributed.rank() == 0:
-        files.write_json(path, row_record(name, setup, run))
+        files.write_json(path, row_record(name, setup, run) | {"made": made})
     distributed.agree(None)
     return path
 

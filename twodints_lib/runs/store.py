@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from twodints_lib import fingerprint
+from twodints_lib.data.manifest import manifests
 from twodints_lib.files import ROOT, in_checkout
 from twodints_lib.runs import environment
 from twodints_lib.runs.setup import Setup
@@ -23,6 +24,13 @@ def runs_dir() -> Path:
     """Where results go: TWODINTS_RUNS, else runs/ in the checkout, else in the current folder."""
     home = ROOT if in_checkout() else Path.cwd()
     return Path(os.environ.get("TWODINTS_RUNS") or home / "runs")
+
+
+def scale(setup: Setup) -> str:
+    """The preset and the data by name; a folder of one's own has its hash too, since another may
+    have its name."""
+    own = "" if setup.dataset.name in manifests() else f"-{setup.dataset.hash[:8]}"
+    return f"{setup.preset.name}-{setup.dataset.name}{own}"
 
 
 def operations_of(spec: dict) -> dict[str, str]:
@@ -39,6 +47,13 @@ def operations_of(spec: dict) -> dict[str, str]:
     names = spec.get("names") or spec.get("code", {}).get("names", operations.TWO)
     found = {name: operations.OPERATIONS[name] for name in names}
     return {name: fingerprint.of_value([o, modules(o.build)]) for name, o in found.items()}
+
+
+def own_code(*parts) -> list[str]:
+    """Hashes of the functions and classes that a training is given and that are no part of the
+    code in its key: a learner's own way to train, for example."""
+    known = {f"twodints_lib.{name}" for name in fingerprint.reached(*TRAINING)}
+    return [fingerprint.of_value(p) for p in parts if p and p.__module__ not in known]
 
 
 def key(inputs: dict, *modules: str) -> str:

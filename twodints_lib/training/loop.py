@@ -13,7 +13,7 @@ from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
 from twodints_lib.errors import InputError
-from twodints_lib.files import read_json, whole_file, write_json
+from twodints_lib.files import digest, read_json, whole_file, write_json
 from twodints_lib.inference import predict, thresholds
 from twodints_lib.messages import log
 from twodints_lib.runs import store
@@ -241,7 +241,9 @@ def train_network(
     recipe = Recipe.of(setup.preset, epochs, spec, select)
     spec.check_patch(recipe.patch)
     parameters = {"spec": spec.json(), "recipe": recipe.json(), "images": setup.preset.images}
-    more = {"search": plan, "only": setup.only, "start": start and Path(start).name}
+    more = {"search": plan, "only": setup.only, "own": store.own_code(way, watch)}
+    if start:  # two folders may have one name
+        more |= {"start": Path(start).name, "start_weights": digest(Path(start) / "best.pt")}
     parameters |= {k: v for k, v in more.items() if v}
     inputs = parameters | {"data": setup.dataset.hash, "seed": setup.seed}
     folder = store.folder(spec.kind, inputs)

@@ -87,7 +87,7 @@ def cache_of(setup: Setup) -> Path | None:
     """
     if setup.preset.name != "paper":
         return None
-    code = fingerprint.of_modules("data.images", "targets.heads")
+    code = fingerprint.of_modules("training.patches")
     folder = cache_dir() / "prepared" / f"{setup.dataset.hash}-{code}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -134,6 +134,8 @@ def portion(codes, protocol: Protocol, seed: int, batches, seen, pool) -> list[d
 def place(name: str, protocol: Protocol, data: Dataset, seed: int) -> Path:
     """The folder of a seed's networks: one file each, by its number in the table."""
     told = {k: v for k, v in asdict(protocol).items() if k not in ("networks", "seeds")}
+    # All networks, or some drawn at random: then a number is another network's.
+    told |= {"sampled": bool(protocol.networks)}
     inputs = {"protocol": told, "data": data.hash, "seed": seed}
     return store.folder(f"truth-{name}", inputs, "truth.make")
 
