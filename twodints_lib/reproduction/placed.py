@@ -8,6 +8,7 @@ settings are those of the studies and were not tried out on the table.
 """
 
 import time
+from dataclasses import replace
 from functools import cache, lru_cache
 
 import torch
@@ -24,7 +25,8 @@ from twodints_lib.training.recipes import Recipe
 from twodints_lib.truth import make, protocol, table
 
 TABLE = "cells-99"
-PROTOCOL = protocol.protocol_of(TABLE)
+# The searches see the images of the table in batches half as large.
+PROTOCOL = replace(protocol.protocol_of(TABLE), batch=4)
 SEEDS = (1, 2, 3, 4, 5)
 BUDGETS = (0.7, 0.5, 0.35)  # shares of the full grid's activation memory
 STEPS = 24  # weight steps of an epoch: one pass over the images
@@ -42,7 +44,7 @@ SCALE = {
 
 
 class Drawn:
-    """For a way to search: the batches that the table's networks see, again and again."""
+    """For a way to search: patches as the table's networks see them, again and again."""
 
     def batches(self, patches, epoch: int, count: int | None = None) -> list[tuple]:
         """The batches of an epoch, or `count` of them from its first on."""

@@ -60,7 +60,7 @@ PROTOCOLS = {
         "cells",
         2,
         batch=8,
-        steps=(600, 1200, 2400, 4800),
+        steps=(600, 1200),
         averaging=0.997,
         seeds=tuple(range(1, 7)),
     ),
