@@ -100,6 +100,8 @@ MEANING = {  # no fact about an output: what a word means, how to read, what fol
     ],
     "why_search": [
         "At equal parameters is what is left of a proxy when size is taken out.",
+        "Before any training size alone is a rival to be beaten, and above it stands the ceiling "
+        "that noise sets.",
     ],
     "instance_evaluation": [
         "Who keeps the weights with the best Dice may keep other weights than the best F1's: both "

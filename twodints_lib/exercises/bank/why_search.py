@@ -57,7 +57,7 @@ def regrets(truth, rows, seen):
 def regrets(truth, rows, seen):
     return max(truth) - np.maximum.accumulate(seen)
 """,
-            "You subtract the score that was seen. A lucky training would make a regret below zero.",
+            "You subtract the score that was seen. A lucky training would make regret negative.",
         ),
         Wrong(
             "an oracle chooses",
