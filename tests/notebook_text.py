@@ -8,9 +8,10 @@ import numpy as np
 from skimage.draw import disk
 
 from twodints_lib import files, targets
+from twodints_lib.runs import notebooks
 
 ROOT = Path(__file__).parents[1]
-BOOKS = {p.name[:2]: nbformat.read(p, 4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+BOOKS = {notebooks.name_of(p): nbformat.read(p, 4) for p in notebooks.every()}
 CLAIMS = re.compile(  # a sentence with one of these words may be wrong
     r"\b(all|any|every|both|none|no|never|always|only|nothing|hardly|nearly|almost|first|last"
     r"|larger|largest|smaller|smallest|higher|highest|lower|lowest|better|best|worse|worst"
@@ -37,21 +38,21 @@ def sentences(cell) -> list[str]:
     return re.split(r"(?<=[.?!])\s+(?=[A-Z(\"])", plain)
 
 
-def statements(number: str) -> list[str]:
+def statements(notebook: str) -> list[str]:
     """The sentences of a notebook that state something; a question does not."""
-    said = (s for cell in BOOKS[number].cells for s in sentences(cell))
+    said = (s for cell in BOOKS[notebook].cells for s in sentences(cell))
     return [s for s in said if CLAIMS.search(s) and not s.endswith("?")]
 
 
-def output(number: str, cell: str) -> str:
+def output(notebook: str, cell: str) -> str:
     """What a cell of a notebook printed or showed, as text."""
-    (found,) = [c for c in BOOKS[number].cells if c.get("id") == cell]
+    (found,) = [c for c in BOOKS[notebook].cells if c.get("id") == cell]
     return "\n".join(o.get("text") or o["data"]["text/plain"] for o in found.outputs)
 
 
-def table(number: str, cell: str) -> dict[str, list[str]]:
+def table(notebook: str, cell: str) -> dict[str, list[str]]:
     """The rows of a table that a cell showed, by their first column; columns two spaces apart."""
-    lines = output(number, cell).splitlines()
+    lines = output(notebook, cell).splitlines()
     rows = [re.split(r"\s{2,}", line.strip()) for line in lines]
     return {row[0]: row[1:] for row in rows if len(row) > 1}
 
@@ -64,9 +65,9 @@ def numbers(text: str) -> list[float]:
 CHECKED: dict[str, list[str]] = {}  # notebook: sentences that a test computes
 
 
-def states(number: str, *sentences: str):
+def states(notebook: str, *sentences: str):
     """The decorated test computes these sentences of a notebook."""
-    CHECKED.setdefault(number, []).extend(sentences)
+    CHECKED.setdefault(notebook, []).extend(sentences)
     return lambda test: test
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from twodints_lib import cli, exercises, lab, runs, scoring
+from twodints_lib import cli, exercises, lab, runs, scoring, truth
 from twodints_lib.data import labels
 from twodints_lib.errors import InputError
 from twodints_lib.exercises import cells
 from twodints_lib.exercises.exercise import CORRECT, KINDS, UNTOUCHED, WRONG, result, same
 from twodints_lib.exercises.question import STUB_LEFT
 from twodints_lib.runs import notebooks
+from twodints_lib.scoring.statistics import spearman_brown
 from twodints_lib.space import topology
 
 BANK = exercises.every()
@@ -198,6 +199,21 @@ def test_a_predicted_fact_is_a_fact():
     lines = re.findall(r"touching [\d.]+: Dice ([\d.]+), F1 ([\d.]+)", cell.outputs[0].text)
     (dice, f1), *_, (dice_then, f1_then) = [tuple(map(float, line)) for line in lines]
     assert abs(dice_then - dice) < 0.03 and f1_then < f1 - 0.2
+
+
+def test_what_is_said_of_searches_is_so_on_the_table():
+    table, luck = truth.load("cells-99"), []
+    for budget in (5, 50):
+        found = truth.replay(table, truth.random_search, 60, budget=budget)
+        worth = [table.truth("f1_best")[one.incumbents()[-1]] for one in found]
+        luck.append(np.mean([max(one.seen) for one in found]) - np.mean(worth))
+    assert 0.02 < luck[0] < luck[1]
+    assert result(ALL["luck-of-the-winner"], ALL["luck-of-the-winner"].solution)[0] == "higher"
+    cost = result(ALL["cost-of-halving"], ALL["cost-of-halving"].solution)
+    bracket = truth.successive_halving(table, np.random.default_rng(0), budget=cost + 0.5)
+    assert len(bracket.rows) == 27 + 9 + 3 and bracket.spent == pytest.approx(cost)
+    needed = result(ALL["seeds-for-trust"], ALL["seeds-for-trust"].solution)[0]
+    assert spearman_brown(0.14, needed - 1) < 0.8 <= spearman_brown(0.14, needed)
 
 
 def test_a_stub_half_filled_is_not_attempted():

@@ -1,4 +1,4 @@
-"""What notebooks 00 to 05 state of their results, computed.
+"""What notebooks 00 to 06 state of their results, computed.
 
 Above each test stand the sentences that it holds; it reads the committed outputs and records, or
 asks the library. test_statements.py finds the sentences that stand nowhere.
@@ -17,7 +17,7 @@ from twodints_lib.space import objective, topology
 
 
 @states(
-    "00",
+    "start_here",
     "No network was involved, and still panel 4 differs from panel 2: cells have shrunk, and the "
     "count has fallen.",
     "The whole way is image, three classes, network, connected pieces, cells; some cells are lost "
@@ -32,16 +32,16 @@ def test_cells_are_lost_on_the_way():
     assert (found > 0).sum() < (sample.labels > 0).sum()
 
 
-@states("01", "Go down the first three lines: Dice stays where it was while F1 falls.")
+@states("the_data", "Go down the first three lines: Dice stays where it was while F1 falls.")
 def test_touching_costs_f1_and_not_dice():
-    lines = [numbers(line) for line in output("01", "01-16a").splitlines()]
+    lines = [numbers(line) for line in output("the_data", "16a").splitlines()]
     dice, f1 = np.array([line[-2:] for line in lines[:3]]).T
     assert [line[0] for line in lines[:3]] == [0.0, 0.33, 0.9]
     assert np.ptp(dice) < 0.02 and f1[0] - f1[1] > 0.1 and f1[1] - f1[2] > 0.1
 
 
 @states(
-    "02",
+    "targets_and_back",
     "The yellow boundary separates touching cells, at a price: it takes two pixels off every cell, "
     "all around, and a small cell consists of little else.",
     "A disc of radius r keeps (r − 2)² / r² of its area: under one half below 13.7 pixels across.",
@@ -52,27 +52,27 @@ def test_two_pixels_are_taken_off_all_around():
         assert abs(kept(disc(diameter)) - (diameter - 4) ** 2 / diameter**2) < 0.03
     assert (13.65 - 4) ** 2 / 13.65**2 < 0.5 < (13.7 - 4) ** 2 / 13.7**2
     assert kept(disc(9)) < 0.4
-    limits = [numbers(line)[-1] for line in output("02", "02-11").splitlines()]
+    limits = [numbers(line)[-1] for line in output("targets_and_back", "11").splitlines()]
     assert limits[0] == 13.7 and limits[1] < 13.7
 
 
-@states("02", "Left of the dotted line lie cells that the recipe mostly loses.")
+@states("targets_and_back", "Left of the dotted line lie cells that the recipe mostly loses.")
 def test_small_cells_are_mostly_lost():
-    lines = output("02", "02-13").splitlines()
+    lines = output("targets_and_back", "13").splitlines()
     (small, cells), *others = [numbers(line)[-2:] for line in lines if "found again" in line]
     assert small < cells / 2 and all(found > 0.9 * of for found, of in others)
 
 
-@states("02", "From row to row the mean rises, and so does the cost.")
+@states("targets_and_back", "From row to row the mean rises, and so does the cost.")
 def test_each_representation_keeps_more_and_costs_more():
-    rows = table("02", "02-21")
+    rows = table("targets_and_back", "21")
     ladder = [list(map(float, rows[name][-2:])) for name in targets.DECODERS if name in rows]
     assert len(ladder) == 4 and ladder == sorted(ladder)
     assert [cost for _, cost in ladder] == sorted(cost for _, cost in ladder)
 
 
 @states(
-    "03",
+    "baselines",
     "The two upper rows show the same four images in two epochs: cut elsewhere, turned, and "
     "treated differently.",
 )
@@ -84,11 +84,11 @@ def test_patches_of_two_epochs_differ(tiny_setup):
     assert not any(torch.equal(a, b) for a, b in zip(*images, strict=True))
 
 
-# ---- 04: the search space
+# ---- the search space
 
 
 @states(
-    "04",
+    "search_space",
     "Colours already differ although nothing was learned: operations start from small random "
     "numbers, and the arg max of noise is drawn as if it meant something.",
 )
@@ -99,7 +99,7 @@ def test_operations_differ_before_any_training():
 
 
 @states(
-    "04",
+    "search_space",
     "No list could hold the networks of eight blocks, so they are searched by gradient.",
     "And choosing each path by itself seldom gives a network that fits: of all choices for two "
     "blocks one in four does, for eight less than one in a thousand.",
@@ -114,14 +114,14 @@ def test_few_free_choices_fit():
     assert all(topology.is_feasible(code) for code in known)
 
 
-@states("04", "With equal weights the edge is neither of its operations.")
+@states("search_space", "With equal weights the edge is neither of its operations.")
 def test_an_even_mixture_is_far_from_both():
-    even = output("04", "04-19").splitlines()[1]
+    even = output("search_space", "19").splitlines()[1]
     assert "0.50" in even and min(numbers(even.split("distance")[1])[::2]) > 0.5
 
 
 @states(
-    "04",
+    "search_space",
     "The paper's own larger set has six operations: {skip, 1x1, 3x3, depthwise 3x3, 5x5, 7x7}.",
     "All seven agree, and that tells more than it seems.",
     "The counts include the architecture parameters, which only the supernet has; a decoded "
@@ -132,7 +132,7 @@ def test_an_even_mixture_is_far_from_both():
     "supernet.",
 )
 @states(
-    "08",
+    "the_papers_tables",
     "Equal to the last digit, with MONAI's own networks and no freedom left: four resolutions, no "
     "downsampling stem, normalisation without affine weights, two operations, architecture "
     "parameters counted.",
@@ -152,7 +152,7 @@ def test_the_papers_counts_are_those_of_supernets():
 
 
 @states(
-    "04",
+    "search_space",
     "Two thirds of the weights sit at the coarsest resolution, where an image has 64 times fewer "
     "pixels.",
     "So a parameter count says little here: MONAI's UNet has three times the parameters of our "
@@ -164,14 +164,14 @@ def test_parameters_sit_where_they_cost_little():
     sizes = np.array([[e.end, space.count_parameters(e)] for e in edges])
     coarsest = sizes[sizes[:, 0] == 3, 1].sum() / sizes[:, 1].sum()
     assert abs(coarsest - 2 / 3) < 0.05 and (2**3) ** 2 == 64
-    rows = table("04", "04-28")
+    rows = table("search_space", "28")
     ours, theirs = (rows[name] for name in ("supernet, 2 operations", "UNet (MONAI)"))
     (our_size, our_macs), (size, macs) = (numbers(" ".join(r[:2])) for r in (ours, theirs))
     assert 3 <= size / our_size < 4 and macs < our_macs / 2
 
 
 @states(
-    "04",
+    "search_space",
     "The estimate is too large for every network, by a factor that differs from one to the next "
     "(printed), but it ranks them nearly as the measurement does: good enough to steer a search, "
     "not to plan a machine.",
@@ -186,24 +186,26 @@ def test_the_memory_estimate_ranks_and_does_not_measure():
     assert results.rank_agreement(estimated, measured)[1] > 0.9
 
 
-# ---- 05: the search
+# ---- the search
 
 
 @states(
-    "05",
+    "supernet_search",
     "Followed alone, each term falls.",
     "The entropies and the topology term start at 1, undecided; the memory term is a distance to a "
     "target and starts nearer to it.",
 )
 def test_each_term_falls_on_its_own():
-    lines = [line for line in output("05", "05-15").splitlines() if "at the start" in line]
+    lines = [
+        line for line in output("supernet_search", "15").splitlines() if "at the start" in line
+    ]
     starts, ends = np.array([numbers(line)[:2] for line in lines]).T
     assert (ends < starts / 5).all() and len(lines) == 4
     assert (starts[:3] == 1).all() and "memory" in lines[3] and starts[3] < 1
 
 
 @states(
-    "05",
+    "supernet_search",
     "Where alphas are equal an entropy has no gradient, whatever it is multiplied by.",
     "It can't start a decision, it can only finish one that something else began.",
 )
@@ -226,7 +228,7 @@ def test_an_entropy_has_no_gradient_where_alphas_are_equal():
 
 
 @states(
-    "05",
+    "supernet_search",
     "The memory target asks all paths for the same, the images need not: the shares tell who "
     "pulls.",
     "With a budget above the share that is on at the start it switches paths on.",
@@ -240,35 +242,35 @@ def test_the_memory_term_pushes_all_paths_one_way():
 
 
 @states(
-    "05",
+    "supernet_search",
     "The memory term counts every path by its probability, the decode keeps a path or drops it "
     "whole.",
     "A little under one half the decode leaves a single line, a little over it every path, while "
     "the mixture, which the budget is held to, hardly changed.",
 )
 def test_the_decode_makes_all_or_a_line_of_a_mixture():
-    found = [numbers(line) for line in output("05", "05-25c").splitlines()]
+    found = [numbers(line) for line in output("supernet_search", "25c").splitlines()]
     shares = {shift: (mixture / 100, on, size) for shift, mixture, on, size in found}
     assert shares[-0.2][1:] == (4, 40) and shares[0.2][1:] == (40, 40)
     assert shares[0.2][0] - shares[-0.2][0] < 0.15
 
 
 @states(
-    "05",
+    "supernet_search",
     "The decode comes to rest as the learning rate goes to zero, and so would any search with this "
     "schedule: rest is no sign of having settled.",
     "In the paper's way the alphas have no reason to decide, and they come to rest when the "
     "learning rate does.",
 )
 def test_the_rate_is_near_zero_where_the_decode_rests():
-    differ = numbers(output("05", "05-26").splitlines()[-1])
-    rates = numbers(output("05", "05-26a"))
+    differ = numbers(output("supernet_search", "26").splitlines()[-1])
+    rates = numbers(output("supernet_search", "26a"))
     assert differ[0] > 0 and differ[-1] == 0 and len(differ) == len(rates)
     assert rates[0] == 100 and rates[-1] < 5 and rates == sorted(rates, reverse=True)
 
 
 @states(
-    "05",
+    "supernet_search",
     "The spread between modalities is larger than any difference in the paper's Table 4.",
 )
 def test_modalities_differ_by_more_than_the_papers_rows():

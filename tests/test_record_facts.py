@@ -1,4 +1,4 @@
-"""What notebooks 06 to 08 and the pages state of their results, computed.
+"""What notebooks 07 to 09 and the pages state of their results, computed.
 
 Above each test stand the sentences that it holds; it reads the committed outputs and records, or
 asks the library. test_statements.py finds the sentences that stand nowhere.
@@ -12,12 +12,12 @@ from twodints_lib.reproduction import claims, results, verdicts
 from twodints_lib.runs import paper, report
 from twodints_lib.space import topology
 
-# ---- 06: the derived network
+# ---- the derived network
 
 
-@states("06", "The derived network has fewer paths and trains faster per epoch.")
+@states("derived_network", "The derived network has fewer paths and trains faster per epoch.")
 def test_the_derived_network_is_smaller_and_faster():
-    rows = table("06", "06-20")
+    rows = table("derived_network", "20")
     size = {name: numbers(rows[name][0])[0] for name in ("supernet", "derived")}
     nets = {n["kind"]: n for n in course_networks().values() if n["head"] == "3-class"}
     seconds = {k: float(nets[k]["row"]["seconds"]) / nets[k]["epochs"] for k in size}
@@ -25,7 +25,7 @@ def test_the_derived_network_is_smaller_and_faster():
 
 
 @states(
-    "06",
+    "derived_network",
     "The full grid, all paths on and all convolving, needs no search; it is the simplest rival, "
     "and the largest.",
 )
@@ -38,7 +38,7 @@ def test_the_full_grid_is_the_largest_control():
 
 
 @states(
-    "06",
+    "derived_network",
     "Decode means the most probable choice that fits; it is exact, takes milliseconds, and comes "
     "with a margin.",
 )
@@ -48,10 +48,13 @@ def test_the_decode_takes_milliseconds():
     assert numbers(made["decode"][2])[0] < 10 and made["decode"][2].endswith("ms")
 
 
-# ---- 07: cells
+# ---- cells
 
 
-@states("07", "A difference of exactly zero means that both epochs decode to the same network.")
+@states(
+    "instance_evaluation",
+    "A difference of exactly zero means that both epochs decode to the same network.",
+)
 def test_no_difference_is_one_network():
     study = reproduction.load_study("instances")
     gains = [g for g in verdicts.instance_differences(study) if g[1:] == (0.0, 0.0, 0.0)]
@@ -62,14 +65,14 @@ def test_no_difference_is_one_network():
 
 
 @states(
-    "07",
+    "instance_evaluation",
     "Two pixels off a small cell cost much of its area, and the boundary was never grown back.",
 )
 def test_a_small_cell_loses_more_of_its_area():
     assert kept(disc(12)) < 0.5 < 0.8 < kept(disc(44))
 
 
-@states("07", "One bright pixel across it, and the two are counted as one.")
+@states("instance_evaluation", "One bright pixel across it, and the two are counted as one.")
 def test_one_pixel_joins_two_cells():
     interior = np.zeros((40, 80), bool)
     interior[10:30, 10:38] = interior[10:30, 39:70] = True
@@ -79,7 +82,7 @@ def test_one_pixel_joins_two_cells():
 
 
 @states(
-    "07",
+    "instance_evaluation",
     "An image with few cells can score 0 by a single mistake, and the mean over images weighs it "
     "like one with a hundred cells.",
 )
@@ -91,11 +94,11 @@ def test_one_mistake_can_cost_an_image_its_score():
     assert [r["f1"] for r in rows] == [0, 1] and summary["mean_f1"] == 0.5
 
 
-# ---- 08: the paper's tables
+# ---- the paper's tables
 
 
 @states(
-    "08",
+    "the_papers_tables",
     "The paper's nine rows lie within 0.033 Dice, with one run each and no interval.",
     "The deepest network is second in the paper; here it took its steps with a batch of three.",
 )
@@ -108,7 +111,7 @@ def test_the_papers_rows_lie_close():
     assert len(dice) == 9 and f"{max(dice) - min(dice):.3f}" == "0.033"
 
 
-@states("08", "With three seeds an interval is wide, and most orders stay open.")
+@states("the_papers_tables", "With three seeds an interval is wide, and most orders stay open.")
 def test_most_orders_stay_open():
     ours = reproduction.load_rows(claims.SCALE)
     gains = [reproduction.row_difference(ours[r.name], ours["unet"]) for r in paper.ROWS[1:]]
@@ -117,7 +120,7 @@ def test_most_orders_stay_open():
 
 
 @states(
-    "08",
+    "the_papers_tables",
     "The modality decides more than the network: the bars differ more between groups than within "
     "one.",
 )
@@ -129,7 +132,7 @@ def test_modalities_differ_more_than_rows():
     assert np.ptp(dice, axis=1).min() > np.ptp(dice, axis=0).max()
 
 
-@states("08", "F1 below Dice is not peculiar to the paper's network.")
+@states("the_papers_tables", "F1 below Dice is not peculiar to the paper's network.")
 @states(
     "records/claims.toml", "F1 is below Dice in all nine rows; merged cells are more than split"
 )
@@ -140,7 +143,7 @@ def test_f1_is_below_dice_in_every_row():
 
 
 @states(
-    "08",
+    "the_papers_tables",
     "Merged cells, several under one predicted instance, are far more than split ones, for each of "
     "the three networks: that is under-segmentation, as Section 4.1 of the paper has it.",
     "Spurious predictions, which match no missed cell, come second or first, and some of them are "
@@ -167,17 +170,21 @@ def test_the_kinds_of_errors():
 
 
 @states(
-    "08",
+    "the_papers_tables",
     "The derived network was trained for longer than the fixed ones: the epochs stand beside each, "
     "and a fair comparison needs the same.",
 )
 def test_the_derived_network_was_trained_for_longer():
-    rows = {name: int(row[1]) for name, row in table("08", "08-20").items() if row[1].isdigit()}
+    rows = {
+        name: int(row[1])
+        for name, row in table("the_papers_tables", "20").items()
+        if row[1].isdigit()
+    }
     (derived,) = [n for n in rows if "derived" in n]
     assert len(rows) >= 4 and rows.pop(derived) > max(rows.values())
 
 
-@states("08", "Sizes reproduce exactly.")
+@states("the_papers_tables", "Sizes reproduce exactly.")
 def test_the_ledger_has_the_sizes_and_the_contradictions():
     ledger = claims.settled()
     sizes = [c for c in ledger if c["check"] == "parameters"]
@@ -189,12 +196,12 @@ def test_the_ledger_has_the_sizes_and_the_contradictions():
 
 
 @states(
-    "01",
+    "the_data",
     "The modality lab makes images as crowded as real ones, with labels that are exact by "
     "construction.",
 )
 def test_drawn_cells_are_as_crowded_as_real_ones():
-    drawn, real = table("01", "01-08"), table("01", "01-11")
+    drawn, real = table("the_data", "08"), table("the_data", "11")
     for modality in drawn.keys() & real.keys() - {"modality"}:
         for column in (2, 5):  # cells per megapixel, touching
             (ours,), (theirs,) = (numbers(rows[modality][column]) for rows in (drawn, real))
@@ -203,7 +210,7 @@ def test_drawn_cells_are_as_crowded_as_real_ones():
 
 
 @states(
-    "08",
+    "the_papers_tables",
     "Below are its nine rows on the real cells of micro4 at a smaller scale: patches and the "
     "widths of DiNTS a quarter as large, half the batch, the paper's optimiser and rate, as many "
     "steps for every row.",

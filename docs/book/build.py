@@ -139,7 +139,7 @@ def contents(notebooks: Path, names: list[str]) -> str:
     """
     seconds = {}
     for run in (*records(ROOT / "notebooks"), *records(notebooks)):
-        seconds |= {n["notebook"]: n["seconds"] for n in run["notebooks"]}
+        seconds |= {_name(n["notebook"]): n["seconds"] for n in run["notebooks"]}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = ["| notebook | level | minutes |", "| --- | --- | --- |"]
     for name in names:
@@ -148,10 +148,15 @@ def contents(notebooks: Path, names: list[str]) -> str:
         (question,) = re.findall(rf"\(notebooks/{re.escape(name)}\) \| (.*?) \|", readme)
         more = "" if title.endswith("?") else f"<br> {question}"
         level = notebook["metadata"].get("level", "")
-        took = seconds.get(Path(name).stem)
+        took = seconds.get(_name(Path(name).stem))
         minutes = "" if took is None else "under 1" if took < 60 else f"{took / 60:.0f}"
         lines.append(f"| [](notebooks/{name}) {more} | {level} | {minutes} |")
     return "\n".join(lines)
+
+
+def _name(stem: str) -> str:
+    """A notebook's name without its number, by which a run of other numbers is found too."""
+    return stem.partition("_")[2]
 
 
 if __name__ == "__main__":

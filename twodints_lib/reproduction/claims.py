@@ -245,7 +245,7 @@ def searched_for_cells(claim: dict) -> Answer:
         for what, mean, low, high in gains
     )
     status = decide(all(low > 0 for *_, low, _ in gains), any(high < 0 for *_, high in gains))
-    return status, f"F1 of what was searched for cells minus for classes: {told} (notebook 07)"
+    return status, f"F1 of what was searched for cells minus for classes: {told} (notebook 08)"
 
 
 def _named(rows, verdict, column=-1) -> list[str]:

@@ -5,7 +5,7 @@
 as in MONAI's search scripts. With scaling "monai" the terms are theirs, number for number. With
 "normalised" entropies and topology are divided by their value at untouched alphas: 1 is undecided,
 0 decided. In any scaling an entropy has no gradient where alphas are equal: it can finish a
-decision, not start one (notebook 05).
+decision, not start one (notebook 06).
 """
 
 from functools import lru_cache
