@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from twodints_lib import files, fingerprint
+from twodints_lib import files, fingerprint, truth
 from twodints_lib.data.manifest import manifests
 from twodints_lib.errors import InputError
 from twodints_lib.lab import optics
@@ -88,9 +88,11 @@ def check(jobs: dict[Path, dict]) -> Setup:
     Plan(**{f.name: values[f.name] for f in fields(Plan) if f.name in values})
     Rules((values.get("threshold", 0.5),))
     optics.default_dials(values.get("modality", "DIC"))
-    for name in ("lab_seed", "grow"):
-        if values.get(name, 0) < 0:
-            raise InputError(f"{name}={values[name]} must be 0 or more.")
+    for name, least in (("lab_seed", 0), ("grow", 0), ("trainings", 1), ("repeats", 1)):
+        if values.get(name, least) < least:
+            raise InputError(f"{name}={values[name]} must be {least} or more.")
+    if "name" in values:
+        truth.load(values["name"])
     if "model" in values:
         pretrained.folder(values["model"])
     if "row" in values:

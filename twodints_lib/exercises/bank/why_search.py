@@ -106,8 +106,8 @@ HALVING = Exercise(
     section="What do short trainings save?",
     title="what does one bracket cost?",
     question="""
-Successive halving trains 27 networks for 300 steps, goes on with the best 9 of them to 600 steps,
-and with the best 3 of these to 1200. Predict what that costs, in full trainings of 1200 steps.
+Successive halving trains 27 networks for 600 steps and goes on with the best 9 of them to 1200.
+Predict what that costs, in full trainings of 1200 steps.
 """,
     answer="answer",
     stub="answer = ...",
@@ -115,28 +115,28 @@ and with the best 3 of these to 1200. Predict what that costs, in full trainings
 A network that goes on keeps what it has learned. How many steps are added in each round, and for
 how many networks?
 """,
-    solution="answer = (27 * 300 + 9 * 300 + 3 * 600) / 1200",
-    also=("answer = 10.5",),
+    solution="answer = (27 * 600 + 9 * 600) / 1200",
+    also=("answer = 18",),
     wrong=(
         Wrong(
             "every training is a full one",
-            "answer = 27 + 9 + 3",
+            "answer = 27 + 9",
             "You let each of them train to the end. Most are stopped early.",
         ),
         Wrong(
             "each round begins anew",
-            "answer = (27 * 300 + 9 * 600 + 3 * 1200) / 1200",
-            "You train those that go on from scratch again. They stand at 300 steps already.",
+            "answer = (27 * 600 + 9 * 1200) / 1200",
+            "You train those that go on from scratch again. They stand at 600 steps already.",
         ),
         Wrong(
             "only what ends counts",
-            "answer = 3",
+            "answer = 9",
             "You count those that reached the end. Were the others for nothing?",
         ),
         Wrong(
             "the first round is all",
-            "answer = 27 * 300 / 1200",
-            "That is the first round. Two more follow.",
+            "answer = 27 * 600 / 1200",
+            "That is the first round. Another follows.",
         ),
     ),
     otherwise="Add up the steps of each round, then divide by those of one full training.",
