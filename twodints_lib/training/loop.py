@@ -262,7 +262,11 @@ def train_network(
     recipe = Recipe.of(setup.preset, epochs, spec, select)
     spec.check_patch(recipe.patch)
     parameters = {"spec": spec.json(), "recipe": recipe.json(), "images": setup.preset.images}
-    more = {"search": plan, "only": setup.only, "own": store.own_code(way, watch)}
+    more = {
+        "search": plan,
+        "only": setup.only,
+        "own": distributed.agree(store.own_code(way, watch)),
+    }
     if start:  # two folders may have one name
         more |= {"start": Path(start).name, "start_weights": digest(Path(start) / "best.pt")}
     parameters |= {k: v for k, v in more.items() if v}
