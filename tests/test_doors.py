@@ -19,7 +19,7 @@ from twodints_lib import cli, course, files
 from twodints_lib.data.dataset import open_data
 from twodints_lib.errors import InputError
 from twodints_lib.inference import predict
-from twodints_lib.runs import settings, store
+from twodints_lib.runs import report, settings, store
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SegResNetSpec, SupernetSpec
 from twodints_lib.training import loop, patches, recipes, search
@@ -293,3 +293,15 @@ def test_a_rate_that_is_far_too_high_ends_in_a_sentence_or_in_a_record(plan, tin
         assert files.read_json(found / "record.json")["metrics"]
     except InputError as error:
         assert "arch_rate=1e+06" in str(error)
+
+
+def test_what_was_tried_and_held_is_a_table_of_the_checks_records(tmp_path, capsys):
+    told = {"images": {"tried": 1200, "held": 1199}, "commit": "abc", "hardware": {"cores": 2}}
+    files.write_json(tmp_path / "check-corpus.json", told)
+    files.write_json(tmp_path / "check-sweep.json", {"trainings": 4})
+    assert report.door_rows(tmp_path) == [("corpus", "images", "1,200", "1,199")]
+    assert cli.main(["table", "doors"]) == 0
+    said = capsys.readouterr().out
+    assert all(
+        f"| {kind} | {tried} | {held} |" in said for _, kind, tried, held in report.door_rows()
+    )
