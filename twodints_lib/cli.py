@@ -1,7 +1,9 @@
 """The command `twodints`: doctor, data, run, runs, exercises, study, segment, table, ..."""
 
 import argparse
+import errno
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ BENCHES = ("search", "instances", "loader")  # records/bench-<name>.json
 TRUTH = ("truth", "lengths", "searches", "proxies")  # of the tables of truth
 TABLES = (
     "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers", "front",
-    "planted", "placed", *BENCHES, *TRUTH,
+    "planted", "placed", "doors", *BENCHES, *TRUTH,
 )  # fmt: skip
 
 
@@ -372,6 +374,21 @@ COMMANDS = (
 )  # fmt: skip
 
 
+# What a machine refuses, and no defect of ours: the mend of each.
+MACHINE = {
+    errno.ENOSPC: "the disk is full; make room and call it again, it goes on",
+    errno.EDQUOT: "your share of the disk is full; make room and call it again, it goes on",
+    errno.EROFS: "is on a read-only disk; give another place (TWODINTS_RUNS, --out)",
+    errno.EACCES: "may not be read or written; give another place or its rights",
+    errno.EPERM: "may not be read or written; give another place or its rights",
+    errno.ENOTDIR: "is no folder; give another place, or move the file away",
+    errno.EEXIST: "is no folder; give another place, or move the file away",
+    errno.EISDIR: "is a folder and no file; give another place, or move it away",
+    errno.ENAMETOOLONG: "is too long a name; give a shorter one",
+    errno.EMFILE: "too many files are open; allow more with `ulimit -n`",
+}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 2 after bad input, 1 after a failed check."""
     for stream in (sys.stdout, sys.stderr):  # a letter that a terminal lacks stops nothing
@@ -380,7 +397,18 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     messages.show()
     try:
-        return args.run(args) or 0
+        code = args.run(args) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"twodints: {where}{MACHINE[error.errno]}.", file=sys.stderr)
+        return 2
     except InputError as error:
         print(f"twodints: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 """Run the course's notebooks by papermill, strictly, and gather what they leave."""
 
+import ast
 import io
 import os
 import re
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
 from twodints_lib import files, fingerprint, truth
 from twodints_lib.data.manifest import manifests
@@ -50,7 +52,16 @@ def parameters_of(notebook: Path) -> dict[str, type]:
     from papermill import inspect_notebook
 
     found = inspect_notebook(str(notebook))
-    return {name: TYPES[p["inferred_type_name"]] for name, p in found.items()}
+    kinds = {name: _kind(p["inferred_type_name"], p["default"]) for name, p in found.items()}
+    return {name: kind for name, kind in kinds.items() if kind in TYPES.values()}
+
+
+def _kind(told: str, default: str) -> type | None:
+    """A parameter's type, as declared or as its value has it; lists and None stay a notebook's own
+    affair, for which -p has no words."""
+    with suppress(ValueError, SyntaxError):
+        return TYPES.get(told) or type(ast.literal_eval(default))
+    return None
 
 
 def plan(books: Iterable[Path], preset: str, data: str, given: dict[str, str]) -> dict[Path, dict]:
@@ -153,9 +164,17 @@ def run_course(
     out = Path(out) if out else home(setup, given)
     _check_home(out)
     out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{out}: another run writes there; wait for it or give --out.") from None
     done, used = [], out / ".used"
     used.write_text("", encoding="utf-8")
     os.environ["TWODINTS_USED"] = str(used.resolve())
+    # Notebooks have their own working folder: what is relative here would be elsewhere there.
+    places = {"TWODINTS_RUNS": store.runs_dir(), "TWODINTS_CACHE": files.cache_dir()}
+    os.environ |= {k: str(v) for k, v in places.items() if os.environ.get(k)}
     try:
         for i, (notebook, parameters) in enumerate(jobs.items(), 1):
             log.info(f"[{i}/{len(jobs)}] {notebook.name}")
@@ -168,7 +187,8 @@ def run_course(
         networks = _networks({run for d in done for run in d["runs"]})
     finally:
         del os.environ["TWODINTS_USED"]
-        used.unlink()
+        used.unlink(missing_ok=True)
+        lock.release()
     record = store.record(setup, given, {}, sum(d["seconds"] for d in done))
     setup_time = files.ROOT / ".venv" / "ready"  # seconds, written by make setup
     if setup_time.is_file():
@@ -183,6 +203,7 @@ def run_course(
 def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]:
     """Run one notebook; returns its seconds and its kernel's peak memory in GiB."""
     import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     partial, failed = out / f".{notebook.stem}.ipynb", out / f"{notebook.stem}.failed.ipynb"
@@ -213,6 +234,13 @@ def _execute(notebook: Path, parameters: dict, out: Path) -> tuple[float, float]
             raise InputError(
                 f"{notebook.name}: its kernel died ({error}), most often for lack of memory; take "
                 f"a smaller batch or patch. The partial copy is {failed}."
+            ) from None
+        except (NoSuchKernel, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            if "ernel" not in reason:
+                raise
+            raise InputError(
+                f"{notebook.name}: its kernel does not start ({reason}); run `make setup` anew."
             ) from None
         finally:
             partial.unlink(missing_ok=True)

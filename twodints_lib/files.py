@@ -36,7 +36,10 @@ def cache_dir() -> Path:
     import pooch
 
     given = os.environ.get("TWODINTS_CACHE")
-    return Path(given).expanduser().absolute() if given else Path(pooch.os_cache("twodints"))
+    path = Path(given).expanduser().absolute() if given else Path(pooch.os_cache("twodints"))
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; set TWODINTS_CACHE to a folder for data.")
+    return path
 
 
 @contextmanager
@@ -90,6 +93,8 @@ def read_json(path: Path) -> dict:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such record; give the folder of a finished run.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder and no record; delete it and run again.") from None
     except ValueError:
         raise InputError(f"{path}: is not valid JSON; delete its folder and run again.") from None
 

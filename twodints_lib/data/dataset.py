@@ -115,8 +115,10 @@ def open_data(data: str | Path, cache: Path | None = None) -> Dataset:
     A name wins over a folder of that name: write ./micro4 for the folder. Simulated data are
     drawn when missing. Raises InputError: one sentence with the mend.
     """
-    name, root = str(data), Path(data).expanduser().absolute()
     mend = f"give one, or one of {', '.join(manifests())}"
+    if not isinstance(data, str | os.PathLike):
+        raise InputError(f"data={data!r}: is no folder of images; {mend}.")
+    name, root = str(data), Path(data).expanduser().absolute()
     if data == "simulated":
         root = simulated_path(cache)
         if not root.exists():

@@ -97,7 +97,7 @@ def search_job(setup: Setup, plan: search.Plan, shares: list[float]) -> dict:
     trainer = way(net, _samples(), recipe, setup.seed, **plan.json())
     begun = time.perf_counter()
     for epoch in range(1, recipe.epochs + 1):
-        trainer.check(trainer.epoch(epoch)["loss"])
+        trainer.check(trainer.epoch(epoch))
     return {
         "data": setup.dataset.name,
         "table": TABLE,

@@ -170,6 +170,7 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
             placed_table.HEADER,
             lambda: placed_table.rows(results.load_study("placed")),
         ),
+        "doors": (report.DOOR_HEADER, report.door_rows),
         "claims": (claims.HEADER, lambda: claims.table(claims.settled())),
         "peers": (peers.HEADER, peers.rows),
         "pretrained": (pretrained.HEADER, pretrained.rows),

@@ -1,6 +1,7 @@
 """Tables: the paper's numbers beside ours, from records alone."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from twodints_lib.runs import notebooks, paper, records
 from twodints_lib.space.specs import spec_of
@@ -183,3 +184,17 @@ def markdown(header: Iterable, rows: Iterable[Iterable]) -> str:
     """A GitHub table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(c) for c in line) + " |" for line in lines)
+
+
+DOOR_HEADER = ("check", "kind", "tried", "held")
+
+
+def door_rows(folder: Path | None = None) -> list[tuple]:
+    """What was tried of each kind and held, from the checks' records, check-<name>.json."""
+    found = records.load_records(folder or records.HOME, "check-*.json")
+    return [
+        (name.removeprefix("check-"), kind, f"{told['tried']:,}", f"{told['held']:,}")
+        for name, record in found.items()
+        for kind, told in record.items()
+        if isinstance(told, dict) and {"tried", "held"} <= told.keys()
+    ]

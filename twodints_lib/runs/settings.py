@@ -147,7 +147,7 @@ def load(name: str, **overrides) -> Preset:
     which cannot inject parameters, runs the committed notebooks. Raises InputError.
     """
     name = os.environ.get("TWODINTS_PRESET") or name
-    if name not in PRESETS:
+    if type(name) is not str or name not in PRESETS:
         raise InputError(f"preset={name!r} does not exist; take one of {', '.join(PRESETS)}.")
     for key in overrides.keys() - OVERRIDES.keys():
         raise InputError(f"{key} is not a value of a preset; known are {', '.join(OVERRIDES)}.")

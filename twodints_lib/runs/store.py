@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twodints_lib import fingerprint
 from twodints_lib.data.manifest import manifests
+from twodints_lib.errors import InputError
 from twodints_lib.files import ROOT, in_checkout
 from twodints_lib.runs import environment
 from twodints_lib.runs.setup import Setup
@@ -23,7 +24,10 @@ TRAINING = ("training.search",)  # imports all that trains and scores a network
 def runs_dir() -> Path:
     """Where results go: TWODINTS_RUNS, else runs/ in the checkout, else in the current folder."""
     home = ROOT if in_checkout() else Path.cwd()
-    return Path(os.environ.get("TWODINTS_RUNS") or home / "runs")
+    path = Path(os.environ.get("TWODINTS_RUNS") or home / "runs").expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; set TWODINTS_RUNS to a folder for results.")
+    return path
 
 
 def scale(setup: Setup) -> str:

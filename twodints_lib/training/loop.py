@@ -13,15 +13,16 @@ from monai.losses import DiceCELoss
 from torch.utils.data import DataLoader
 
 from twodints_lib.errors import InputError
-from twodints_lib.files import digest, read_json, whole_file, write_json
+from twodints_lib.files import digest, read_json, write_json
 from twodints_lib.inference import predict, thresholds
 from twodints_lib.messages import log
-from twodints_lib.runs import store
+from twodints_lib.runs import records, store
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.space.specs import Spec, spec_of
 from twodints_lib.targets.heads import HEADS
 from twodints_lib.training import distributed
+from twodints_lib.training.checkpoints import is_whole, resume, save
 from twodints_lib.training.patches import Patches, Sample, cache_of, load_samples, loader
 from twodints_lib.training.recipes import Recipe, rate_factor
 
@@ -36,6 +37,7 @@ class Joint:
 
     def __init__(self, net, samples, recipe: Recipe, seed: int):
         self.net, self.seed = net, seed
+        self.now, self.drawn = 0, []  # the epoch, and the names in each of its batches
         self.where = next(net.parameters()).device
         self.loss_of = DiceCELoss(include_background=True, to_onehot_y=True, softmax=True)
         if recipe.head != "3-class":
@@ -77,7 +79,9 @@ class Joint:
         whole = [order[i : i + size] for i in range(0, len(order), size)]
         if count is None and self.recipe.max_steps:
             count = min(len(whole), self.recipe.max_steps - (epoch - 1) * self.steps)
-        whole = islice(cycle(whole), len(whole) if count is None else count)
+        whole = list(islice(cycle(whole), len(whole) if count is None else count))
+        if patches is self.patches:
+            self.drawn = [[patches.samples[i].name for i in b] for b in whole]
         own = [distributed.share(batch) or batch[:1] for batch in whole]
         return loader(patches, own, self.recipe.workers, self.where.type)
 
@@ -105,6 +109,7 @@ class Joint:
     def begin(self, epoch: int) -> None:
         """Every group's rate for this epoch."""
         self.net.train()
+        self.now = epoch
         for group in self.groups:
             group["lr"] = group["full"] * rate_factor(self.recipe, epoch)
 
@@ -121,14 +126,29 @@ class Joint:
 
     def mean(self, losses) -> float:
         """Mean of an epoch's losses: read once, since every reading waits for the device."""
-        return float(np.mean(distributed.mean(torch.stack(losses).tolist(), self.where)))
+        found = distributed.mean(torch.stack(losses).tolist(), self.where)
+        for number, loss in enumerate(found):
+            if not np.isfinite(loss):
+                self.stop(loss, number)
+        return float(np.mean(found))
 
-    def check(self, loss: float) -> None:
-        """InputError that names the rates to lower where a loss or a parameter is not finite."""
-        wrong = [g for g in self.groups if not all(p.isfinite().all() for p in g["params"])]
-        if wrong or not np.isfinite(loss):
-            rates = ", ".join(f"{g['rate']}={g['full']:g}" for g in wrong or self.groups)
-            raise InputError(f"{rates}: the training diverged, its loss is {loss:g}; lower it.")
+    def check(self, row: dict) -> None:
+        """InputError where a parameter, or what an epoch measured, is not finite."""
+        told = [v for v in records.flat(row).values() if isinstance(v, float)]
+        if not all(map(np.isfinite, told)) or self._not_finite():
+            self.stop(row["loss"], len(self.drawn) - 1)
+
+    def _not_finite(self) -> list[dict]:
+        return [g for g in self.groups if not all(p.isfinite().all() for p in g["params"])]
+
+    def stop(self, loss: float, number: int) -> None:
+        """InputError that names the rates to lower, the step of the epoch and its images."""
+        rates = ", ".join(f"{g['rate']}={g['full']:g}" for g in self._not_finite() or self.groups)
+        images = ", ".join(dict.fromkeys(self.drawn[number])) if self.drawn else "not told"
+        raise InputError(
+            f"{rates}: the training diverged at step {number + 1} of epoch {self.now}, its loss is "
+            f"{loss:g} (images: {images}); lower it."
+        )
 
     def prepare(self, epoch: int, number: int) -> None:
         """Called before each step; nothing to do here."""
@@ -161,18 +181,25 @@ def fit(trainer: Joint, val: list[Sample], folder: Path, watch=None) -> list[dic
     """
     net, recipe, folder = trainer.net, trainer.recipe, Path(folder)
     history, best, best_epoch = [], -1.0, 0
-    if (folder / "last.pt").is_file():
-        state = torch.load(folder / "last.pt", map_location=trainer.where, weights_only=True)
-        trainer.load_state_dict(state["trainer"])
-        history, best, best_epoch = state["history"], state["best"], state["best_epoch"]
-        log.info(f"goes on after epoch {len(history)}")
+    if (folder / "last.pt").exists():
+        try:
+            history, best, best_epoch = resume(trainer, folder)
+            log.info(f"goes on after epoch {len(history)}")
+        except Exception as error:  # a cut file has many errors: of zip, of pickle, of the end
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            log.warning(f"{folder / 'last.pt'}: cannot be gone on from ({reason}); begins anew.")
     for epoch in range(len(history) + 1, recipe.epochs + 1):
         if epoch - 1 - best_epoch >= recipe.patience and best >= 0:
             log.info(f"no better score for {recipe.patience} epochs: stops early")
             break
         start = time.perf_counter()
-        row = {"epoch": epoch, "dice": None, "f1": None} | trainer.epoch(epoch)
-        trainer.check(row["loss"])
+        row = {"epoch": epoch, "dice": None, "f1": None}
+        try:
+            row |= trainer.epoch(epoch)
+            trainer.check(row)
+        except InputError as error:
+            kept = f"{folder / 'last.pt'}, of epoch {epoch - 1}" if epoch > 1 else "none"
+            raise InputError(f"{error} The last good checkpoint: {kept}.") from error
         row |= watch(net, epoch, recipe) if watch else {}
         late = epoch - recipe.val_start
         if epoch == recipe.epochs or (late >= 0 and late % recipe.val_every == 0):
@@ -222,12 +249,6 @@ def _say_progress(history, recipe, best):
         log.info(f"epoch {epoch}/{recipe.epochs}: loss {loss:.3f}, {score}{left / 60:.1f} min left")
 
 
-def save(path: Path, content) -> None:
-    """torch.save, whole or not at all."""
-    with whole_file(path) as made:
-        torch.save(content, made)
-
-
 def train_network(
     setup: Setup, spec: Spec, epochs: int, way=Joint, plan: dict | None = None, watch=None,
     select: str = "", start: Path | None = None,
@@ -241,7 +262,11 @@ def train_network(
     recipe = Recipe.of(setup.preset, epochs, spec, select)
     spec.check_patch(recipe.patch)
     parameters = {"spec": spec.json(), "recipe": recipe.json(), "images": setup.preset.images}
-    more = {"search": plan, "only": setup.only, "own": store.own_code(way, watch)}
+    more = {
+        "search": plan,
+        "only": setup.only,
+        "own": distributed.agree(store.own_code(way, watch)),
+    }
     if start:  # two folders may have one name
         more |= {"start": Path(start).name, "start_weights": digest(Path(start) / "best.pt")}
     parameters |= {k: v for k, v in more.items() if v}
@@ -249,7 +274,7 @@ def train_network(
     folder = store.folder(spec.kind, inputs)
     # Two notebooks may want the same network at once.
     with FileLock(folder / ".lock") if distributed.rank() == 0 else nullcontext():
-        if distributed.agree((folder / "record.json").is_file()):
+        if distributed.agree(is_whole(folder)):
             log.info(f"{folder.name}: found, trained before")
         else:
             _train_and_record(setup, parameters, way, watch, start, folder)

@@ -1,9 +1,11 @@
 """Training patches: random, augmented crops that depend on nothing but (seed, epoch, index)."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -61,7 +63,7 @@ def _sample(item, head, folder) -> Sample:
         """make(image, labels), or where there is a folder, its file mapped to memory."""
         if folder is None:
             return make(*pair())
-        path = Path(folder) / f"{item.name}-{kind}.npy"
+        path = Path(folder) / f"{quote(item.name, safe='')}-{kind}.npy"  # a name may hold a /
         if not path.is_file():
             with whole_file(path) as made:
                 np.save(made, make(*pair()))
@@ -190,4 +192,19 @@ def turned(maps: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
 def loader(patches: Patches, batches: list[list[int]], workers: int, device="cpu") -> DataLoader:
     """One pass over batches, each a list of indices; its worker processes end with the pass."""
     pinned = device == "cuda"  # copied while the device computes
-    return DataLoader(patches, batch_sampler=batches, num_workers=workers, pin_memory=pinned)
+    return _Loader(patches, batch_sampler=batches, num_workers=workers, pin_memory=pinned)
+
+
+class _Loader(DataLoader):
+    """Says in a sentence that the memory which its processes share is full."""
+
+    def __iter__(self):
+        try:
+            yield from super().__iter__()
+        except (RuntimeError, OSError) as error:
+            if not re.search("shared memory|shm|No space left|/torch_", str(error)):
+                raise
+            raise InputError(
+                f"workers={self.num_workers}: this machine has too little shared memory for them; "
+                "take -p workers 0, or enlarge /dev/shm."
+            ) from error

@@ -83,6 +83,8 @@ class SingleLevel(loop.Joint):
     def prepare(self, epoch: int, number: int) -> None:
         """Choose the network that this step trains."""
         if self.plan.paths == "sampled":
+            if not all(np.isfinite(a).all() for a in alphas(self.net)):
+                self.stop(float("nan"), max(0, number - 1))
             rng = np.random.default_rng([self.seed, epoch, number])
             self.net.only(topology.sample(*alphas(self.net), rng, self.net.names))
 
