@@ -28,7 +28,7 @@ def test_a_folder_of_ones_own_needs_no_modalities(tiny_folder, tmp_path):
     only = [word for n in ("00", "01", "02", "instance") for word in ("--only", n)]
     run = twodints("run", "--data", str(folder), *only, TWODINTS_RUNS=str(tmp_path / "runs"))
     assert run.returncode == 0, run.stderr
-    record = tmp_path / "runs" / "course-smoke-mine" / "run-00-01-02-instance.json"
+    (record,) = tmp_path.glob("runs/course-smoke-mine-*/run-00-01-02-instance.json")
     networks = json.loads(record.read_text())["networks"]
     assert networks and all(list(n["per_modality"]) == ["unknown"] for n in networks)
 
@@ -83,7 +83,7 @@ def test_every_parameter_with_a_choice_or_range_is_checked():
 
 
 def test_other_parameters_have_a_folder_of_their_own(tiny_setup, own_runs):
-    base = f"course-smoke-{tiny_setup.dataset.name}"
+    base = f"course-smoke-{tiny_setup.dataset.name}-{tiny_setup.dataset.hash[:8]}"
     assert course.home(tiny_setup, {}).name == base
     assert course.home(tiny_setup, {"seed": "3", "patch": "64"}).name == f"{base}-patch=64-seed=3"
     model = course.home(tiny_setup, {"model": "runs/store/derived"}).name
