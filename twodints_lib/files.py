@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,5 +140,22 @@ def write_pair(row: dict, folder: Path, pixels: np.ndarray, labels: np.ndarray) 
     if image.suffix == ".png":
         iio.imwrite(image, pixels)
     else:
-        tifffile.imwrite(image, pixels, compression="zlib")
-    tifffile.imwrite(label, labels, compression="zlib")
+        write_tiff(image, pixels)
+    write_tiff(label, labels)
+
+
+STRIP = 2**18  # bytes before compression, as tifffile cuts them
+
+
+def write_tiff(path: Path, pixels: np.ndarray) -> None:
+    """Write (H, W) or (H, W, C) as a deflated TIFF whose bytes are the same everywhere.
+
+    The standard library deflates: other codecs that may be installed write other bytes, and
+    drawn data would have another hash.
+    """
+    pixels = np.ascontiguousarray(pixels)
+    rows = max(1, STRIP // pixels[0].nbytes)
+    strips = (zlib.compress(pixels[i : i + rows].tobytes()) for i in range(0, len(pixels), rows))
+    told = {"rowsperstrip": min(rows, len(pixels)), "compression": "zlib"}
+    told["photometric"] = "rgb" if pixels.shape[2:] in ((3,), (4,)) else "minisblack"
+    tifffile.imwrite(path, strips, shape=pixels.shape, dtype=pixels.dtype, **told)
