@@ -78,7 +78,7 @@ def test_every_parameter_with_a_choice_or_range_is_checked():
     """A new parameter of a notebook needs its check in course.check, or a place in this list."""
     names = {name for n in course.chosen([]) for name in course.parameters_of(n)}
     checked = {"paths", "scaling", "budget", "threshold", "modality", "grow", "lab_seed", "model"}
-    checked |= {"decode_share", "preset", "data", "seed", "row"}
+    checked |= {"decode_share", "preset", "data", "seed", "row", "name", "trainings", "repeats"}
     assert names - checked <= set(settings.OVERRIDES)
 
 

@@ -207,7 +207,11 @@ def test_the_tree_has_every_extension_modality_and_odd_case(shaped):
         assert labels.max() > 0 and labels.shape == image.shape[:2]
     assert {i.modality for i, _ in own} == set(told["modalities"])
     assert {p[0].dtype for _, p in own} == {np.dtype("uint8"), np.dtype("uint16")}
-    assert {0 if p[0].ndim == 2 else p[0].shape[-1] for _, p in own} == {0, 2, 3}  # alpha is no channel
+    assert {0 if p[0].ndim == 2 else p[0].shape[-1] for _, p in own} == {
+        0,
+        2,
+        3,
+    }  # alpha is no channel
     assert next(i for i, _ in own if i.name == "cell_00142").modality == "phase-contrast"
     assert images.read_image(own[0][0].label).dtype == np.int16
     assert {i.split for i in shaped.items} == {"train", "val", "test", "public", "slides"}

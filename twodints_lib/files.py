@@ -140,22 +140,26 @@ def write_pair(row: dict, folder: Path, pixels: np.ndarray, labels: np.ndarray) 
     if image.suffix == ".png":
         iio.imwrite(image, pixels)
     else:
-        write_tiff(image, pixels)
+        write_tiff(image, pixels, "rgb" if pixels.ndim == 3 else "minisblack")
     write_tiff(label, labels)
 
 
 STRIP = 2**18  # bytes before compression, as tifffile cuts them
 
 
-def write_tiff(path: Path, pixels: np.ndarray) -> None:
-    """Write (H, W) or (H, W, C) as a deflated TIFF whose bytes are the same everywhere.
+def write_tiff(path: Path, pixels: np.ndarray, photometric: str = "minisblack", **told) -> None:
+    """Write a page (H, W), one of colours (H, W, C) with photometric "rgb", or pages (P, H, W).
 
-    The standard library deflates: other codecs that may be installed write other bytes, and
-    drawn data would have another hash.
+    The standard library deflates: other codecs that may be installed write other bytes, and drawn
+    data would have another hash. `told`: further options of tifffile.imwrite.
     """
     pixels = np.ascontiguousarray(pixels)
-    rows = max(1, STRIP // pixels[0].nbytes)
-    strips = (zlib.compress(pixels[i : i + rows].tobytes()) for i in range(0, len(pixels), rows))
-    told = {"rowsperstrip": min(rows, len(pixels)), "compression": "zlib"}
-    told["photometric"] = "rgb" if pixels.shape[2:] in ((3,), (4,)) else "minisblack"
-    tifffile.imwrite(path, strips, shape=pixels.shape, dtype=pixels.dtype, **told)
+    pages = [pixels] if pixels.ndim == 2 or photometric == "rgb" else list(pixels)
+    rows = min(len(pages[0]), max(1, STRIP // pages[0][0].nbytes))
+    strips = (
+        zlib.compress(page[start : start + rows].tobytes())
+        for page in pages
+        for start in range(0, len(page), rows)
+    )
+    told |= {"shape": pixels.shape, "dtype": pixels.dtype, "rowsperstrip": rows}
+    tifffile.imwrite(path, strips, compression="zlib", photometric=photometric, **told)

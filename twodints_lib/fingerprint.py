@@ -17,8 +17,8 @@ LIBRARY = Path(__file__).parent
 # No number of a result comes from these: what they settle is part of a result's inputs (settings,
 # data, the operations of a network), or they keep and say what others computed.
 WITHOUT_NUMBERS = (
-    "errors", "messages", "files", "fingerprint", "data.dataset", "data.manifest", "runs",
-    "space.operations",
+    "errors", "messages", "files", "fingerprint", "data.dataset", "data.doubles",
+    "data.manifest", "runs", "space.operations",
 )  # fmt: skip
 SAYING = ("InputError", "log.debug", "log.info", "log.warning", "log.error", "print")
 PLAIN = (type(None), bool, int, float, complex, str, bytes)

@@ -9,13 +9,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from imageio import v3 as iio
 from tqdm import tqdm
 
 from twodints_lib.data import manifest
 from twodints_lib.errors import InputError
-from twodints_lib.files import cache_dir, whole_folder
+from twodints_lib.files import cache_dir, whole_folder, write_tiff
 from twodints_lib.lab import optics
 from twodints_lib.messages import log
 
@@ -71,8 +70,7 @@ def write(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix in (".tif", ".tiff"):
         axes = {2: "YX", 3: "CYX" if image.shape[0] in (1, 3) else "YXC"}[image.ndim]
-        told = {"photometric": "minisblack", "metadata": {"axes": axes}}
-        tifffile.imwrite(path, image, compression="zlib", **told)
+        write_tiff(path, image, metadata={"axes": axes})
     else:
         iio.imwrite(path, image)
 
