@@ -254,3 +254,14 @@ def test_the_pretrained_networks_worst_modality():
     ways = record["metrics"]["representations"].values()
     best = max(ways, key=lambda way: way["modality_mean_f1"])["per_modality"]
     assert min(best, key=best.get) == "brightfield"
+
+
+def test_the_page_tells_what_the_gpu_gained():
+    record = files.read_json(ROOT / "records" / "bench-gpu.json")
+    told = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    ratios, ways = record["ratios"], record["ways"]
+    assert record["hardware"]["gpu"] in told and record["fastest"] == "ours, bfloat16, compiled"
+    assert f"{ratios['monai, bfloat16']:.1f} times less than MONAI's in bfloat16" in told
+    assert f"{ratios['monai, float32']:.1f} times less than MONAI's in float32" in told
+    assert not any(way["waits"] for name, way in ways.items() if name.startswith("ours"))
+    assert len({round(way["loss"], 2) for way in ways.values()}) == 1

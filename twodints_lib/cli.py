@@ -11,7 +11,7 @@ from pathlib import Path
 from twodints_lib import __version__, data, inference, messages, runs, scoring, space
 from twodints_lib.errors import InputError
 
-BENCHES = ("search", "instances", "loader")  # records/bench-<name>.json
+BENCHES = ("search", "instances", "loader", "gpu")  # records/bench-<name>.json
 TRUTH = ("truth", "lengths", "searches", "proxies")  # of the tables of truth
 TABLES = (
     "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers", "front",

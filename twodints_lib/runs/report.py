@@ -165,10 +165,23 @@ def loader_rows(record: dict) -> list[tuple]:
     ]
 
 
+GPU_HEADER = ("a step by", "milliseconds", "added memory", "waits for the host")
+
+
+def gpu_rows(record: dict) -> list[tuple]:
+    """The search step on a GPU in every way that was measured, under GPU_HEADER."""
+    return [
+        (name, f"{1000 * way['seconds']:.0f}", f"{way['added_gib']:.1f} GiB",
+         "yes" if way["waits"] else "no")
+        for name, way in record["ways"].items()
+    ]  # fmt: skip
+
+
 BENCH_TABLES = {
     "search": (BENCH_HEADER, bench_rows),
     "instances": (METRIC_HEADER, metric_rows),
     "loader": (LOADER_HEADER, loader_rows),
+    "gpu": (GPU_HEADER, gpu_rows),
 }
 
 
