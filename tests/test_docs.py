@@ -204,3 +204,15 @@ def test_files_of_the_library_named_anywhere_are_there():
     texts = [p for p in paths if p.suffix in (".py", ".md", ".toml", ".ipynb")]
     named = {told for p in texts for told in re.findall(r"twodints_lib/[\w/]+\.py", p.read_text())}
     assert len(named) >= 5 and not [told for told in named if not (ROOT / told).exists()]
+
+
+def test_the_plans_ask_where_the_exercises_stand():
+    """Each exercise of a plan stands in a notebook that its own line names."""
+    told = 0
+    for line in PAGES["docs/teaching.md"].splitlines():
+        books = re.findall(r"\(\.\./notebooks/(\w+\.ipynb)\)", line)
+        text = "".join((ROOT / "notebooks" / b).read_text(encoding="utf-8") for b in books)
+        for name in re.findall(r"`([a-z]+(?:-[a-z]+)+)`", line) if books else ():
+            assert f'"exercise:{name}"' in text, name
+            told += 1
+    assert told >= 10
