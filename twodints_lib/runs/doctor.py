@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from twodints_lib.errors import InputError
 from twodints_lib.files import ROOT, cache_dir, in_checkout
 from twodints_lib.runs import kernels
 from twodints_lib.runs.environment import PACKAGES, constraints
@@ -132,6 +133,8 @@ def memory() -> Iterator[Finding]:
     mend = "take a machine with more" if little else "take the small preset: twodints run"
     yield Finding("memory", f"{have:.0f} GiB", "6 GiB", mend if few else "", little)
     for name, folder, variable in _folders():
+        if folder is None:  # told by places()
+            continue
         free = shutil.disk_usage(_standing(folder)).free / 2**30
         mend = "" if free >= 2 else f"free space, or on a larger disk: {_elsewhere(variable)}"
         yield Finding(f"free disk, {name}", f"{free:.0f} GiB", "2 GiB", mend, bool(mend))
@@ -145,9 +148,14 @@ def threads() -> Iterator[Finding]:
     yield Finding("threads", found, "2 or more", "unset OMP_NUM_THREADS" if limited else "")
 
 
-def _folders() -> list[tuple[str, Path, str]]:
-    """Where results and data are kept, with the variable that moves each."""
-    return [("results", runs_dir(), "TWODINTS_RUNS"), ("data", cache_dir(), "TWODINTS_CACHE")]
+def _folders() -> Iterator[tuple[str, Path | None, str]]:
+    """Where results and data are kept, with the variable that moves each; None: a file is there."""
+    kept = (("results", runs_dir, "TWODINTS_RUNS"), ("data", cache_dir, "TWODINTS_CACHE"))
+    for name, place, variable in kept:
+        try:
+            yield name, place(), variable
+        except InputError:
+            yield name, None, variable
 
 
 def _standing(folder: Path) -> Path:
@@ -164,12 +172,21 @@ def places() -> Iterator[Finding]:
     """Can results and data be written?"""
     for name, folder, variable in _folders():
         try:
+            if folder is None:
+                raise NotADirectoryError
             with tempfile.TemporaryFile(dir=_standing(folder)):
                 pass
             yield Finding(f"folder of {name}", str(folder), "can be written")
         except OSError:
-            found = f"{folder}: cannot be written"
+            found = f"{folder or os.environ[variable]}: cannot be written"
             yield Finding(f"folder of {name}", found, "can be written", _elsewhere(variable), True)
+
+
+def _has_micro4() -> bool:
+    try:
+        return (cache_dir() / "micro4").is_dir()
+    except InputError:  # told by places()
+        return False
 
 
 def contents() -> Iterator[Finding]:
@@ -177,7 +194,7 @@ def contents() -> Iterator[Finding]:
     told = "clone the repository and call `make setup` there"
     here = in_checkout()
     yield Finding("notebooks", "here" if here else "not here", "for a course", "" if here else told)
-    here = (cache_dir() / "micro4").is_dir()
+    here = _has_micro4()
     mend = "" if here else "twodints data fetch micro4"
     yield Finding("real cells", "here" if here else "not here", "for DATA=micro4", mend)
     if in_checkout():
