@@ -30,7 +30,10 @@ def job(setup: Setup, modality: str, count: int) -> dict:
     record = files.read_json(folder / "record.json")
     size = {k: record["metrics"][k] for k in ("network_parameters", "epochs")}
     rows = finetune.scores(some, folder)
-    return records.slim(record | {"metrics": predict.summary(rows) | size})
+    made = records.slim(record | {"metrics": predict.summary(rows) | size})
+    # The record is the study's: what the last training had of its own is told beside it.
+    own = {k: made.pop(k) for k in ("settings", "data_hash")}
+    return made | {"last_training": own}
 
 
 def gains(study: Records, modality: str) -> dict[int, Difference | None]:
