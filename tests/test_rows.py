@@ -298,7 +298,9 @@ def test_every_committed_row_is_one_that_would_be_made(monkeypatch):
     )
     for path in records.ROWS.glob("*/*-seed-*.json"):
         record = files.read_json(path)
-        given = {"batch": 1, "max_steps": 2, "workers": 1} if "2-steps" in path.parent.name else {}
+        scale = path.parent.name
+        given = {"batch": 1, "max_steps": 2, "workers": 1} if scale.endswith("-2-steps") else {}
+        given |= {"max_steps": 200} if scale.endswith("-200-steps") else {}
         preset = table4.row_setup(record["row"], record["preset"], "", record["seed"], **given)
         records.check_made(path, record, {"settings": dataclasses.asdict(preset)})
 
