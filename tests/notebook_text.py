@@ -11,7 +11,8 @@ from twodints_lib import files, targets
 from twodints_lib.runs import notebooks
 
 ROOT = Path(__file__).parents[1]
-BOOKS = {notebooks.name_of(p): nbformat.read(p, 4) for p in notebooks.every()}
+FILES = {p.name: nbformat.read(p, 4) for p in notebooks.every()}
+BOOKS = {notebooks.name_of(name): book for name, book in FILES.items()}
 CLAIMS = re.compile(  # a sentence with one of these words may be wrong
     r"\b(all|any|every|both|none|no|never|always|only|nothing|hardly|nearly|almost|first|last"
     r"|larger|largest|smaller|smallest|higher|highest|lower|lowest|better|best|worse|worst"
@@ -19,6 +20,21 @@ CLAIMS = re.compile(  # a sentence with one of these words may be wrong
     r"|equal|equals|rises?|falls?|grows?|shrinks?|stays?)\b",
     re.I,
 )
+
+
+def code(file: str) -> list:
+    """The code cells of a notebook's file."""
+    return [c for c in FILES[file].cells if c.cell_type == "code"]
+
+
+def texts(file: str) -> list[str]:
+    """The texts of a notebook's file."""
+    return [c.source for c in FILES[file].cells if c.cell_type == "markdown"]
+
+
+def pictures(file: str) -> list:
+    """The outputs of a notebook's file that have a picture."""
+    return [o for c in code(file) for o in c.outputs if "image/png" in o.get("data", {})]
 
 
 def sentences(cell) -> list[str]:

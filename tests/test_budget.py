@@ -129,14 +129,14 @@ def test_tables_add_up_to_what_a_network_costs(names, depths, downsample):
 
 def test_the_expected_memory_is_that_of_the_search():
     from twodints_lib.space import objective
-    from twodints_lib.training import search
+    from twodints_lib.training import ways
 
     net = networks.supernet(0.125, 3, 3)
     net.log_alpha_a.data.normal_(0, 2)
     net.log_alpha_c.data.zero_()
     table = cost_table("memory", 3, 3, channel_mul=0.125)
     every = np.full((3, 7), 40.0), np.zeros((3, 7, 2))
-    share = table.expected(*search.alphas(net)) / table.expected(*every)
+    share = table.expected(*ways.alphas(net)) / table.expected(*every)
     assert share == pytest.approx(objective.memory_fraction(net).item(), rel=1e-5)
 
 

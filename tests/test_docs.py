@@ -167,6 +167,10 @@ def test_what_searches_find_is_the_records(name):
     assert between("docs/searches.md", name) == tables.text(name)
 
 
+def test_what_labels_are_worth_is_the_records():
+    assert between("docs/your_images.md", "transfer") == tables.text("transfer")
+
+
 def test_the_rows_are_the_records():
     header = tables.HEADERS["4"][:8]
     rows = [row[:8] for row in tables.rows("4", claims.SCALE)]

@@ -22,7 +22,7 @@ from twodints_lib.inference import predict
 from twodints_lib.runs import report, settings, store
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SegResNetSpec, SupernetSpec
-from twodints_lib.training import loop, patches, recipes, search
+from twodints_lib.training import loop, patches, recipes, search, ways
 
 
 def refused(capsys, *args) -> str:
@@ -277,7 +277,7 @@ def test_weights_that_are_no_numbers_stop_it_with_step_images_and_checkpoint(
 ):
     setup = replace(tiny_setup, preset=replace(tiny_setup.preset, **values, search_epochs=3))
     with pytest.raises(InputError) as caught:
-        search.search_supernet(setup, search.Plan(**plan))
+        search.search_supernet(setup, ways.Plan(**plan))
     said = str(caught.value)
     (name,) = values
     assert f"{name}=1e+" in said and "step " in said and "last good checkpoint" in said
@@ -289,7 +289,7 @@ def test_weights_that_are_no_numbers_stop_it_with_step_images_and_checkpoint(
 def test_a_rate_that_is_far_too_high_ends_in_a_sentence_or_in_a_record(plan, tiny_setup):
     setup = replace(tiny_setup, preset=replace(tiny_setup.preset, arch_rate=1e6, search_epochs=2))
     try:
-        found = search.search_supernet(setup, search.Plan(**plan))
+        found = search.search_supernet(setup, ways.Plan(**plan))
         assert files.read_json(found / "record.json")["metrics"]
     except InputError as error:
         assert "arch_rate=1e+06" in str(error)

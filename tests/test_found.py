@@ -18,7 +18,7 @@ from twodints_lib.runs import paper, settings, store
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space.operations import OPERATIONS, Operation
 from twodints_lib.space.specs import SegResNetSpec, UNetSpec
-from twodints_lib.training import loop, patches, search
+from twodints_lib.training import loop, patches, search, ways
 from twodints_lib.truth import make
 from twodints_lib.truth.protocol import Protocol
 
@@ -181,7 +181,7 @@ def test_no_training_of_another_seed_network_plan_or_start_is_found(data, traine
         def epoch(self, epoch):
             return {"loss": 1.0}
 
-    ways = [
+    tried = [
         lambda: unet(setup),
         lambda: unet(replace(setup, seed=2)),
         lambda: unet(replace(setup, only="DIC")),
@@ -199,7 +199,7 @@ def test_no_training_of_another_seed_network_plan_or_start_is_found(data, traine
         lambda: search.search_supernet(setup, head="distance"),
         lambda: search.search_supernet(setup, select="f1"),
         *(
-            lambda p=p: search.search_supernet(setup, search.Plan(**p))
+            lambda p=p: search.search_supernet(setup, ways.Plan(**p))
             for p in (
                 {"mode": "dints"}, {"mode": "shrinking"}, {"paths": "sampled"}, {"warmup": 0.1},
                 {"weight_rate": 1.0}, {"scaling": "normalised"}, {"budget": 0.5},
@@ -208,9 +208,9 @@ def test_no_training_of_another_seed_network_plan_or_start_is_found(data, traine
             )
         ),
     ]  # fmt: skip
-    found = [way() for way in ways]
-    assert len(set(found)) == len(ways) == len(trained)
-    assert [way() for way in ways] == found and len(trained) == len(ways)
+    found = [way() for way in tried]
+    assert len(set(found)) == len(tried) == len(trained)
+    assert [way() for way in tried] == found and len(trained) == len(tried)
 
 
 def test_no_search_with_an_operation_of_the_same_name_is_found(data, trained, monkeypatch):
@@ -281,15 +281,15 @@ def test_a_study_takes_no_record_of_other_data_settings_or_plan(data, tmp_path, 
         return study.Job(tmp_path / "job.json", setup, lambda s, **_: made.append(1) or {}, given)
 
     setup = small(data)
-    job(setup, plan=search.Plan()).once()
-    job(setup, plan=search.Plan()).once()
+    job(setup, plan=ways.Plan()).once()
+    job(setup, plan=ways.Plan()).once()
     others = [
-        (replace(setup, seed=2), search.Plan()),
-        (replace(setup, preset=replace(setup.preset, patch=64)), search.Plan()),
-        (setup, search.Plan("dints")),
+        (replace(setup, seed=2), ways.Plan()),
+        (replace(setup, preset=replace(setup.preset, patch=64)), ways.Plan()),
+        (setup, ways.Plan("dints")),
     ]
     DATA["split"](data)
-    others.append((small(data), search.Plan()))
+    others.append((small(data), ways.Plan()))
     for changed, plan in others:
         with pytest.raises(InputError, match="job.json"):
             job(changed, plan=plan).once()

@@ -4,14 +4,12 @@ import ast
 import re
 import statistics
 
-import nbformat
 import pytest
-from notebook_text import ROOT
+from notebook_text import FILES as BOOKS
+from notebook_text import ROOT, code, pictures, texts
 
 from twodints_lib import course
 
-PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BOOKS = {p.name: nbformat.read(p, as_version=4) for p in PATHS}
 every = pytest.mark.parametrize("name", BOOKS)
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 # Commands that MathJax and KaTeX draw, and code hosts too, so that a formula reads everywhere.
@@ -25,18 +23,6 @@ otimes overline partial phi pi pm prime prod propto qquad quad rVert rangle rbra
 rfloor rho right rightarrow rvert setminus sigma sim sqrt star subset subseteq sum tau
 text theta tilde times to underbrace underline varnothing vec
 """
-
-
-def code(name):
-    return [c for c in BOOKS[name].cells if c.cell_type == "code"]
-
-
-def texts(name):
-    return [c.source for c in BOOKS[name].cells if c.cell_type == "markdown"]
-
-
-def pictures(name):
-    return [o for c in code(name) for o in c.outputs if "image/png" in o.get("data", {})]
 
 
 def is_exercise(cell) -> bool:

@@ -1,31 +1,17 @@
 """The committed notebooks: one template, real outputs, nothing too large, nothing foreign."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
+from notebook_text import FILES as BOOKS
+from notebook_text import ROOT, code, texts
 
 from twodints_lib import files
 from twodints_lib.reproduction import claims, results, tables, verdicts
 from twodints_lib.runs import notebooks, opening, paper, report, settings
 
-ROOT = Path(__file__).parents[1]
-PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BOOKS = {p.name: nbformat.read(p, as_version=4) for p in PATHS}
 every = pytest.mark.parametrize("name", BOOKS)
-
-
-def code(name):
-    return [c for c in BOOKS[name].cells if c.cell_type == "code"]
-
-
-def texts(name):
-    return [c.source for c in BOOKS[name].cells if c.cell_type == "markdown"]
-
-
-def pictures(name):
-    return [o for c in code(name) for o in c.outputs if "image/png" in o.get("data", {})]
 
 
 def test_numbers_count_and_names_differ():

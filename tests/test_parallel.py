@@ -14,7 +14,7 @@ SCRIPT = """
 import atexit, json, os, sys
 from pathlib import Path
 from twodints_lib.data.dataset import open_data
-from twodints_lib.training import distributed, search, loop
+from twodints_lib.training import distributed, loop, search, ways
 from twodints_lib.runs import settings
 from twodints_lib.runs.setup import Setup
 
@@ -43,14 +43,14 @@ for mode in ("paper", "dints"):
             super().__init__(*rest, **plan)
             kept.append(self)
     search.WAYS[mode] = Watched
-    plan = search.Plan(mode, warmup=0.25)
+    plan = ways.Plan(mode, warmup=0.25)
     folder = search.search_supernet(setup, plan)
     history = json.loads((folder / "history.json").read_text())["history"]
     patches = [getattr(kept[-1], k, None) for k in ("patches", "arch_patches")]
     found[mode] = {
         "loss": [r["loss"] for r in history],
         "dice": [r["dice"] for r in history],
-        "alphas": [a.tolist() for a in search.alphas(kept[-1].net)],
+        "alphas": [a.tolist() for a in ways.alphas(kept[-1].net)],
         "scored": names[0],
         "halves": [sorted(s.name for s in p.samples) for p in patches if p],
     }

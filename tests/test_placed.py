@@ -1,12 +1,14 @@
 """The study placed: searches in a table's space, and the places of what they find."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from twodints_lib.files import ROOT
-from twodints_lib.reproduction import placed, placed_table, results
+from twodints_lib.reproduction import placed, placed_table, results, study
+from twodints_lib.runs import records
 from twodints_lib.truth import load
 from twodints_lib.truth.searches import SCORE
 
@@ -73,3 +75,26 @@ def test_the_page_counts_the_intervals_as_the_table_does():
     best = [row[:2] for row in rows if float(row[3].split()[0]) <= 5]
     assert best == [("dints", "none")]
     assert all(x <= 0 for row, x in zip(rows, low[0], strict=True) if row[1] == "35%")
+
+
+def test_a_search_leaves_codes_of_the_table_within_each_budget(table, monkeypatch, tmp_path):
+    monkeypatch.setattr(placed, "SCALE", placed.SCALE | {"search_epochs": 2, "patch": 16})
+    monkeypatch.setattr(placed, "STEPS", 2)
+    quick = replace(placed.PROTOCOL, drawn=2, patch=16)
+    monkeypatch.setattr(placed, "PROTOCOL", quick)
+    some = placed._samples()[::8]
+    monkeypatch.setattr(placed, "_samples", lambda: some)
+    monkeypatch.setattr(records, "STUDIES", tmp_path)
+    placed._drawn.cache_clear()
+    try:
+        study.run("simulated", ["placed"], [1])
+    finally:
+        placed._drawn.cache_clear()
+    found, used = results.load_study("placed"), placed_table.memory(table.name)
+    assert len(found) == len(placed.variants(study.PLANS))
+    for (name, share), some in placed_table.found_by(found).items():
+        assert used[table.place(some[0][1])] <= share, name
+    assert {name for name, _ in placed_table.found_by(found)} == {
+        *map(study._plain, study.PLANS),
+        "shrinking",
+    }

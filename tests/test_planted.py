@@ -16,7 +16,7 @@ from twodints_lib.reproduction import planted_table, results, study
 from twodints_lib.runs import records
 from twodints_lib.space import lattice, networks, receptive, topology
 from twodints_lib.space.operations import SIX
-from twodints_lib.training import search
+from twodints_lib.training import shrinking
 
 
 def measured(code, size, monkeypatch):
@@ -100,9 +100,9 @@ def tiny_trial(monkeypatch, tmp_path):
     monkeypatch.setattr(trial, "TRAIN", 8)
     monkeypatch.setattr(trial, "HELD_OUT", 2)
     monkeypatch.setattr(trial, "RANDOM", 2)
-    monkeypatch.setattr(search.Trying, "DRAWN", 6)
-    monkeypatch.setattr(search.Trying, "TRIED", 2)
-    monkeypatch.setattr(search.Trying, "STEPS", 2)
+    monkeypatch.setattr(shrinking.Trying, "DRAWN", 6)
+    monkeypatch.setattr(shrinking.Trying, "TRIED", 2)
+    monkeypatch.setattr(shrinking.Trying, "STEPS", 2)
     monkeypatch.setattr(trial, "BUDGETS", {"fine detail": 0.4})
     monkeypatch.setattr(records, "STUDIES", tmp_path)
     for kept in (trial.memory, trial._drawn):

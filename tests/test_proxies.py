@@ -12,7 +12,7 @@ from twodints_lib.inference import predict
 from twodints_lib.space import derive, networks, topology
 from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.targets.heads import HEADS
-from twodints_lib.training import search
+from twodints_lib.training import search, ways
 from twodints_lib.truth import protocol, proxies, ranking, report
 
 
@@ -164,7 +164,7 @@ def test_the_record_of_proxies_is_kept_and_added_to(tiny_setup, tmp_path, monkey
     assert all(len(values) == 5 for values in first["scores"].values())
     with pytest.raises(InputError, match="head 'ladder'"):
         proxies.keep("few", [search.search_supernet(tiny_setup)], tmp_path)
-    plan = search.Plan(paths="sampled")
+    plan = ways.Plan(paths="sampled")
     run = search.search_supernet(tiny_setup, plan, head="ladder")
     again = files.read_json(proxies.keep("few", [run], tmp_path))
     added = {k: v for k, v in again["scores"].items() if k not in first["scores"]}

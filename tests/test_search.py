@@ -19,15 +19,16 @@ from twodints_lib.space import networks, objective, topology
 from twodints_lib.space.cost_tables import cost_table
 from twodints_lib.space.operations import SIX
 from twodints_lib.space.specs import SupernetSpec
-from twodints_lib.training import diagnose, loop, patches, recipes, search
+from twodints_lib.training import diagnose, loop, patches, recipes, search, ways
 from twodints_lib.training.replay import best_epoch
+from twodints_lib.training.shrinking import Shrinking, Trying
 
 SPEC = SupernetSpec(0.125, 2, 2)
 RECIPE = recipes.Recipe(
     patch=32, batch=2, epochs=4, learning_rate=2e-3, patience=9, val_start=1, val_every=1,
     arch_rate=0.05,
 )  # fmt: skip
-DINTS = search.Plan("dints", warmup=0.5, weight_rate=0.05)
+DINTS = ways.Plan("dints", warmup=0.5, weight_rate=0.05)
 
 
 @pytest.fixture
@@ -37,15 +38,15 @@ def samples(tiny_setup):
 
 def bilevel(samples, recipe=RECIPE, plan=DINTS):
     torch.manual_seed(0)
-    return search.BiLevel(networks.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
+    return ways.BiLevel(networks.build(SPEC), samples, recipe, 0, **dataclasses.asdict(plan))
 
 
 def test_the_halves_are_disjoint_and_share_every_modality(samples):
-    ours, theirs = search.halves(samples, 3)
+    ours, theirs = ways.halves(samples, 3)
     names = [{s.name for s in half} for half in (ours, theirs)]
     assert not names[0] & names[1] and names[0] | names[1] == {s.name for s in samples}
     assert {s.modality for s in ours} == {s.modality for s in theirs}
-    assert names[0] != {s.name for s in search.halves(samples, 4)[0]}
+    assert names[0] != {s.name for s in ways.halves(samples, 4)[0]}
     trainer = bilevel(samples)
     seen = [{s.name for s in p.samples} for p in (trainer.patches, trainer.arch_patches)]
     assert not seen[0] & seen[1]
@@ -62,12 +63,12 @@ def test_no_optimiser_sees_the_others_parameters(samples):
 
 def test_alphas_rest_during_the_warm_up_and_weights_never_see_the_other_half(samples):
     trainer = bilevel(samples)
-    before = search.alphas(trainer.net)
+    before = ways.alphas(trainer.net)
     row = trainer.epoch(1)
-    assert all((a == b).all() for a, b in zip(before, search.alphas(trainer.net), strict=True))
+    assert all((a == b).all() for a, b in zip(before, ways.alphas(trainer.net), strict=True))
     assert "shares" not in row
     row = trainer.epoch(3)
-    assert any((a != b).any() for a, b in zip(before, search.alphas(trainer.net), strict=True))
+    assert any((a != b).any() for a, b in zip(before, ways.alphas(trainer.net), strict=True))
     assert set(row["terms"]) == {"segmentation", "entropy_a", "entropy_c", "memory", "topology"}
     for column in (0, 1):
         assert sum(s[column] for s in row["shares"].values()) == pytest.approx(1)
@@ -75,7 +76,7 @@ def test_alphas_rest_during_the_warm_up_and_weights_never_see_the_other_half(sam
 
 def test_weights_do_not_move_in_an_alpha_step(samples):
     trainer = bilevel(
-        samples, dataclasses.replace(RECIPE, epochs=1), search.Plan("dints", warmup=0.0)
+        samples, dataclasses.replace(RECIPE, epochs=1), ways.Plan("dints", warmup=0.0)
     )
     trainer.optimisers[0].step = lambda *a, **k: None  # weights frozen: only alpha steps are left
     before = [p.clone() for p in networks.weight_parameters(trainer.net)]
@@ -88,7 +89,7 @@ def test_the_alphas_batches_wrap_round(tiny_setup, samples):
     """17 images: nine for the weights make two batches of eight, eight for the alphas make one."""
     some = (samples * 3)[:17]
     recipe = dataclasses.replace(RECIPE, batch=8, epochs=50, max_steps=8)
-    trainer = bilevel(some, recipe, search.Plan("dints", warmup=0.0))
+    trainer = bilevel(some, recipe, ways.Plan("dints", warmup=0.0))
     taken, step = [], trainer.step
     trainer.step = lambda loss, o: (taken.append(trainer.optimisers.index(o)), step(loss, o))
     for epoch in range(1, trainer.recipe.epochs + 1):
@@ -150,28 +151,28 @@ def test_a_ceiling_asks_for_nothing_below_it_and_a_target_does():
 
 @pytest.mark.parametrize("mode", ["paper", "dints"])
 def test_sampled_paths_train_one_network_a_step(samples, mode):
-    plan = search.Plan(mode, paths="sampled", warmup=0.0)
+    plan = ways.Plan(mode, paths="sampled", warmup=0.0)
     torch.manual_seed(0)
     trainer = search.WAYS[mode](
         networks.build(SPEC), samples, RECIPE, 0, **dataclasses.asdict(plan)
     )
-    before = search.alphas(trainer.net)
+    before = ways.alphas(trainer.net)
     kept = []
     prepare = trainer.prepare
     trainer.prepare = lambda *a: (prepare(*a), kept.append(trainer.net.keep.copy()))
     trainer.epoch(1)
     assert all((k.sum(-1) <= 1).all() and k.any() for k in kept)
     assert len({k.tobytes() for k in kept}) > 1
-    assert (before[0] != search.alphas(trainer.net)[0]).any()
+    assert (before[0] != ways.alphas(trainer.net)[0]).any()
     trainer.settle()
-    code = topology.decode(*search.alphas(trainer.net))
+    code = topology.decode(*ways.alphas(trainer.net))
     assert (trainer.net.keep.any(-1) == np.array(code["paths"], bool)).all()
 
 
 def shrinking(samples):
     torch.manual_seed(0)
-    plan = dataclasses.asdict(search.Plan("shrinking", warmup=0.5, budget=0.3))
-    return search.Shrinking(networks.build(SPEC), samples, RECIPE, 0, **plan)
+    plan = dataclasses.asdict(ways.Plan("shrinking", warmup=0.5, budget=0.3))
+    return Shrinking(networks.build(SPEC), samples, RECIPE, 0, **plan)
 
 
 def test_a_shrinking_search_ends_within_its_budget(samples, tmp_path):
@@ -181,7 +182,7 @@ def test_a_shrinking_search_ends_within_its_budget(samples, tmp_path):
     trainer.prepare = lambda *a, own=trainer.prepare: (own(*a), kept.append(trainer.net.keep))
     loop.fit(trainer, samples[:1], tmp_path)
     assert kept[0].all() and (kept[-1].sum(-1) <= 1).all()
-    code = topology.decode(*search.alphas(trainer.net))
+    code = topology.decode(*ways.alphas(trainer.net))
     assert (trainer.net.keep == trainer.net.mask(code)).all()
     table = cost_table("memory", 2, 2, channel_mul=0.125)
     assert 0 < table.of(code) <= 0.3 * table.full
@@ -211,11 +212,11 @@ def test_the_last_way_to_the_output_is_never_cut(samples):
 
 def test_what_learns_best_goes_on_whatever_it_seemed_worth(samples, monkeypatch):
     """Of three networks within the share, the one whose loss falls with training is chosen."""
-    monkeypatch.setattr(search.Trying, "DRAWN", 40)
-    monkeypatch.setattr(search.Trying, "TRIED", 40)
+    monkeypatch.setattr(Trying, "DRAWN", 40)
+    monkeypatch.setattr(Trying, "TRIED", 40)
     torch.manual_seed(0)
-    plan = dataclasses.asdict(search.Plan("trying", warmup=0.5, budget=0.3))
-    trainer = search.Trying(networks.build(SPEC), samples, RECIPE, 0, **plan)
+    plan = dataclasses.asdict(ways.Plan("trying", warmup=0.5, budget=0.3))
+    trainer = Trying(networks.build(SPEC), samples, RECIPE, 0, **plan)
     left = np.ones((2, 4, 2), bool)
     drawn = list(trainer._draw(4, left, np.ones((2, 4)), np.zeros((2, 4, 2))))
     table = cost_table("memory", 2, 2, channel_mul=0.125)
@@ -236,7 +237,7 @@ def test_what_learns_best_goes_on_whatever_it_seemed_worth(samples, monkeypatch)
 )  # fmt: skip
 def test_impossible_plans_are_refused(bad, says):
     with pytest.raises(InputError, match=says):
-        search.Plan(**bad)
+        ways.Plan(**bad)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_impossible_plans_are_refused(bad, says):
 def test_a_killed_search_ends_with_the_same_code(tiny_setup, tmp_path, monkeypatch, mode, paths):
     preset = dataclasses.replace(tiny_setup.preset, search_epochs=8)
     setup = dataclasses.replace(tiny_setup, preset=preset)
-    plan, seen, folders = search.Plan(mode, paths=paths, warmup=0.25), [], []
+    plan, seen, folders = ways.Plan(mode, paths=paths, warmup=0.25), [], []
 
     def well_under_way():  # somewhere inside a later epoch
         seen.extend([time.time()] * bool(list((tmp_path / "killed").glob("store/*/last.pt"))))
@@ -287,10 +288,10 @@ def test_a_search_is_not_judged_before_its_warm_up_is_over(tiny_setup):
                 tiny_setup.preset, search_epochs=4, val_start=1, val_every=1
             ),
         ),
-        search.Plan("dints", warmup=0.75),
+        ways.Plan("dints", warmup=0.75),
     )
     history = files.read_json(folder / "history.json")["history"]
-    found = search.alphas(predict.load_network(folder)[0])[0]
+    found = ways.alphas(predict.load_network(folder)[0])[0]
     assert len(history) == 4 and not np.array_equal(found, search.untouched(tiny_setup)[0])
 
 
@@ -401,14 +402,14 @@ class Copies(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("plan", [DINTS, search.Plan(), search.Plan(paths="sampled")])
+@pytest.mark.parametrize("plan", [DINTS, ways.Plan(), ways.Plan(paths="sampled")])
 def test_a_search_step_waits_for_no_device(plan, samples, monkeypatch):
     # On the meta device as on a GPU no value can be read without waiting: there it is an error.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not there
     monkeypatch.setattr(loop.Joint, "mean", lambda self, losses: 0.0)
     monkeypatch.setattr(objective, "gradient_shares", lambda *_: {})
     # Sampling reads the alphas, which are few; nothing else may be read.
-    monkeypatch.setattr(search, "alphas", lambda net: [np.zeros(a.shape) for a in untrained])
+    monkeypatch.setattr(ways, "alphas", lambda net: [np.zeros(a.shape) for a in untrained])
     torch.manual_seed(0)
     net = networks.build(SPEC).to("meta")
     untrained = networks.arch_parameters(net)
@@ -421,11 +422,11 @@ def test_a_search_step_waits_for_no_device(plan, samples, monkeypatch):
 
 
 def test_a_search_is_decoded_within_a_budget(tiny_setup):
-    folder = search.search_supernet(tiny_setup, search.Plan(paths="sampled", decode_share=0.2))
+    folder = search.search_supernet(tiny_setup, ways.Plan(paths="sampled", decode_share=0.2))
     net, record = predict.load_network(folder)
-    table = search.cost_table(net)
+    table = ways.cost_table(net)
     assert table.of(search.found_code(folder)) <= 0.2 * table.full
-    assert search.found_code(folder, 1.0) == topology.decode(*search.alphas(net))
+    assert search.found_code(folder, 1.0) == topology.decode(*ways.alphas(net))
     told = record["parameters"]["search"]
     assert told["decode_share"] == 0.2 and told["decode_cost"] == "memory"
     history = files.read_json(folder / "history.json")["history"]
@@ -433,5 +434,5 @@ def test_a_search_is_decoded_within_a_budget(tiny_setup):
 
 
 def test_a_plan_without_a_budget_is_recorded_as_before():
-    told = dataclasses.asdict(search.Plan())
-    assert search.Plan().json() == {k: v for k, v in told.items() if not k.startswith("decode_")}
+    told = dataclasses.asdict(ways.Plan())
+    assert ways.Plan().json() == {k: v for k, v in told.items() if not k.startswith("decode_")}

@@ -14,7 +14,7 @@ from twodints_lib.reproduction import front, results, study, tiny, verdicts
 from twodints_lib.runs import records, settings
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import cost, networks, topology
-from twodints_lib.training import patches, search
+from twodints_lib.training import patches, search, ways
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_a_record_of_other_settings_is_refused(monkeypatch, small_study, what):
     elif what == "data":
         at(monkeypatch, "other")
     else:
-        monkeypatch.setitem(study.PLANS, "paper", search.Plan(paths="sampled"))
+        monkeypatch.setitem(study.PLANS, "paper", ways.Plan(paths="sampled"))
     key = {"scale": "settings.derived_epochs", "rate": "settings.learning_rate"}
     key |= {"data": "data_hash", "plan": "job.plan.paths"}
     with pytest.raises(InputError, match=f"{job.path}.*{key[what]}.*move it away"):

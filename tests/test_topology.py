@@ -11,7 +11,7 @@ from twodints_lib.space import cost, derive, networks, objective, operations, to
 from twodints_lib.space.lattice import Supernet
 from twodints_lib.space.operations import OPERATIONS, SIX, TWO, Operation
 from twodints_lib.space.specs import SupernetSpec
-from twodints_lib.training import search
+from twodints_lib.training import ways
 
 
 def every_feasible(alphas):
@@ -152,7 +152,7 @@ def test_the_torch_twins_agree_and_stay_finite(value, every):
         net.log_alpha_a.normal_(0, 1)
         net.log_alpha_a[:, slice(None) if every else 1] = value
         net.log_alpha_c[..., 0] = value
-    alphas, _ = search.alphas(net)
+    alphas, _ = ways.alphas(net)
     theirs = net.path_probabilities(), objective.subset_probabilities(net.log_alpha_a)
     ours = topology.path_probabilities(alphas), topology.subset_probabilities(alphas)
     for a, b in zip(theirs, ours, strict=True):
@@ -257,7 +257,7 @@ def test_a_learner_adds_an_operation(monkeypatch):
         Operation(lambda c: torch.nn.Conv2d(c, c, 3, padding=2, dilation=2, bias=False)),
     )
     net = networks.supernet(0.125, 2, 2, ("skip", "dilated"))
-    code = topology.decode(*search.alphas(net), net.names)
+    code = topology.decode(*ways.alphas(net), net.names)
     assert code["names"] == ["skip", "dilated"]
     image = torch.rand(1, 3, 16, 16)
     assert derive.inherit(net, code)(image).shape == net(image).shape

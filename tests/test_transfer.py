@@ -1,6 +1,6 @@
 """A modality left out: what is trained on, what is scored, and records that are found again."""
 
-from twodints_lib.reproduction import results, study, transfer
+from twodints_lib.reproduction import results, study, transfer, transfer_table
 from twodints_lib.runs import records
 from twodints_lib.runs.setup import begin
 from twodints_lib.training import finetune
@@ -29,7 +29,7 @@ def test_the_study_finds_its_records_again(tiny_folder, own_runs, tmp_path, monk
     said.clear()
     study.run(str(tiny_folder), ["transfer"], [1])
     assert not said
-    rows = transfer.rows(results.load_study("transfer", tiny_folder.name))
+    rows = transfer_table.rows(results.load_study("transfer", tiny_folder.name))
     assert [row[:2] for row in rows] == [
         ("brightfield", 0), ("brightfield", 1), ("fluorescence", 0), ("fluorescence", 1),
     ]  # fmt: skip

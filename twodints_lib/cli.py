@@ -15,7 +15,7 @@ BENCHES = ("search", "instances", "loader", "gpu")  # records/bench-<name>.json
 TRUTH = ("truth", "lengths", "searches", "proxies")  # of the tables of truth
 TABLES = (
     "3", "4", "5", "claims", "pretrained", "parameters", "presets", "cells", "peers", "front",
-    "planted", "placed", "doors", *BENCHES, *TRUTH,
+    "planted", "placed", "transfer", "doors", *BENCHES, *TRUTH,
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from twodints_lib.runs import kernels, notebooks, opening, pretrained, report, s
 from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.scoring.scores import Rules
 from twodints_lib.space.specs import SegResNetSpec, Spec, SupernetSpec, UNetSpec, spec_of
-from twodints_lib.training.search import Plan
+from twodints_lib.training.ways import Plan
 
 NOTEBOOKS = notebooks.FOLDER
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}

@@ -19,9 +19,9 @@ and Dice over epochs; `distributions` cumulative shares; `dice_against_f1` a dot
 
 The search space: `lattices` draws states of the lattice side by side; `code` a decoded network.
 
-Diagrams of boxes and arrows: `diagram` draws any; `edge` what a path does; `node`
-where paths meet; `supernet` two blocks
-with what stands before and behind them; `bilevel` one step of a search in the way of DiNTS.
+Diagrams of boxes and arrows: `diagram` draws any; `edge` what a path does; `node` where
+paths meet; `supernet` two blocks with what stands before and behind them; `bilevel` one step of a
+search in the way of DiNTS.
 `shrink_and_grow` follows two touching cells through their target and back, `iou_matching` tells
 which pairs of a true and a found cell count.
 

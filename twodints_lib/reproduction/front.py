@@ -18,7 +18,7 @@ from twodints_lib.space.cost_tables import CostTable, cost_table
 from twodints_lib.space.random_codes import random_within
 from twodints_lib.space.specs import DerivedSpec, Spec, UNetSpec
 from twodints_lib.training import loop, search
-from twodints_lib.training.search import Plan
+from twodints_lib.training.ways import Plan
 
 SHARES = (0.15, 0.3, 0.5, 0.8)
 RANDOM = 3  # codes a budget and seed

@@ -1,7 +1,7 @@
 """Where in a table of truth does a search's network stand? Searches in the space of cells-99.
 
 A supernet of the table's space, 3x3 on every path, learns by the table's protocol: the same images,
-resized, the same batches, loss and rate, and as many weight steps as each network of the table was
+resized, the same patches, loss and rate, and as many weight steps as each network of the table was
 trained for. What its alphas decode to, without a budget and within several, is a network of the
 table, so nothing is trained again: `placed_table` reads its place and its score there. The other
 settings are those of the studies and were not tried out on the table.
@@ -19,13 +19,13 @@ from twodints_lib.runs import environment, settings
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import networks
 from twodints_lib.space.specs import SupernetSpec
-from twodints_lib.training import search
+from twodints_lib.training import search, ways
 from twodints_lib.training.patches import load_samples
 from twodints_lib.training.recipes import Recipe
 from twodints_lib.truth import make, protocol, table
 
 TABLE = "cells-99"
-# The searches see the images of the table in batches half as large.
+# The table's networks see batches twice as large; the records were made with these.
 PROTOCOL = replace(protocol.protocol_of(TABLE), batch=4)
 SEEDS = (1, 2, 3, 4, 5)
 BUDGETS = (0.7, 0.5, 0.35)  # shares of the full grid's activation memory
@@ -71,12 +71,12 @@ def _drawn(numbers, seed):
     return make.draw([_samples()[n] for n in numbers], PROTOCOL, seed)
 
 
-def variants(plans: dict[str, search.Plan]) -> dict[str, dict]:
+def variants(plans: dict[str, ways.Plan]) -> dict[str, dict]:
     """{job: what `search_job` is given}: a search decoded at every budget; `shrinking`, which
     aims at one, searched for each."""
     found = {name: {"plan": plan, "shares": [1.0, *BUDGETS]} for name, plan in plans.items()}
     return found | {
-        f"shrinking {share:g}": {"plan": search.Plan("shrinking", budget=share), "shares": [share]}
+        f"shrinking {share:g}": {"plan": ways.Plan("shrinking", budget=share), "shares": [share]}
         for share in BUDGETS
     }
 
@@ -86,7 +86,7 @@ def setup(seed: int) -> Setup:
     return Setup(settings.load("laptop", **SCALE), data(), seed)
 
 
-def search_job(setup: Setup, plan: search.Plan, shares: list[float]) -> dict:
+def search_job(setup: Setup, plan: ways.Plan, shares: list[float]) -> dict:
     """Search once, decode within each share of the memory: {"found": codes}, in that order."""
     preset = setup.preset
     spec = SupernetSpec.of(preset, (table.OPERATION,), PROTOCOL.head)
@@ -102,6 +102,6 @@ def search_job(setup: Setup, plan: search.Plan, shares: list[float]) -> dict:
         "data": setup.dataset.name,
         "table": TABLE,
         "search_seconds": round(time.perf_counter() - begun, 1),
-        "alphas": search.alphas(net)[0].round(3).tolist(),
-        "found": [search.decoded(net, share) for share in shares],
+        "alphas": ways.alphas(net)[0].round(3).tolist(),
+        "found": [ways.decoded(net, share) for share in shares],
     } | environment.origin()

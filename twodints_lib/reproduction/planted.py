@@ -25,7 +25,7 @@ from twodints_lib.space import budget, networks, receptive
 from twodints_lib.space.cost_tables import CostTable, cost_table
 from twodints_lib.space.random_codes import random_within
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec
-from twodints_lib.training import loop, search
+from twodints_lib.training import loop, search, ways
 from twodints_lib.training.recipes import Recipe
 
 SCALE = {
@@ -44,8 +44,8 @@ RANDOM = 6  # codes a seed
 BUDGETS = {"far mark": 0.15, "fine detail": 0.12, "far and fine": 0.2}
 # The budget is the task's.
 CUT = {
-    "shrinking": search.Plan("shrinking", warmup=0.45),
-    "trying": search.Plan("trying", warmup=0.3),
+    "shrinking": ways.Plan("shrinking", warmup=0.45),
+    "trying": ways.Plan("trying", warmup=0.3),
 }
 # Half way between guessing one of two kinds and knowing it; stated before any training.
 SOLVED = 0.75
@@ -151,7 +151,7 @@ def random_job(setup: Setup, share: float) -> dict:
     return _origin(setup, share) | {"networks": [train_code(setup, code) for code in codes]}
 
 
-def search_job(setup: Setup, share: float, plan: search.Plan) -> dict:
+def search_job(setup: Setup, share: float, plan: ways.Plan) -> dict:
     """Search, decode within a share of the memory, train what was found from scratch.
 
     The alphas are those of the last epoch; `snapshots` are theirs on the way, rounded. "supernet"
@@ -165,10 +165,10 @@ def search_job(setup: Setup, share: float, plan: search.Plan) -> dict:
     trainer = way(net, pictures(task), recipe, setup.seed, **plan.json())
     for epoch in range(1, recipe.epochs + 1):
         trainer.epoch(epoch)
-        snapshots.append([part.round(2).tolist() for part in search.alphas(net)])
+        snapshots.append([part.round(2).tolist() for part in ways.alphas(net)])
     seconds = round(time.perf_counter() - begun, 1)
     trainer.settle()
-    code = budget.decode_within(*search.alphas(net), share, memory())
+    code = budget.decode_within(*ways.alphas(net), share, memory())
     return _origin(setup, share) | {
         "search_seconds": seconds,
         "supernet": score(net, task),

@@ -24,9 +24,9 @@ from twodints_lib.runs.setup import Setup, begin
 from twodints_lib.space import topology
 from twodints_lib.space.cost_tables import cost_table
 from twodints_lib.space.random_codes import random_within
-from twodints_lib.training import diagnose, search
+from twodints_lib.training import diagnose, search, ways
 from twodints_lib.training.replay import best_epoch
-from twodints_lib.training.search import Plan
+from twodints_lib.training.ways import Plan
 
 STUDIES = (
     "controls", "sampling", "modalities", "tiny", "instances", "front", "planted", "placed",
@@ -151,7 +151,7 @@ def searched_job(setup: Setup, plan: Plan) -> dict:
     scores = search.three_scores(setup, plan)
     history = files.read_json(found / "history.json")["history"]
     net, code = predict.load_network(found)[0], search.found_code(found)
-    before, after = search.untouched(setup), search.alphas(net)
+    before, after = search.untouched(setup), ways.alphas(net)
     shares = [row["shares"] for row in history if "shares" in row]
     return trained(setup, code) | {
         "three": {n: {k: s[k] for k in ("mean_dice", "mean_f1")} for n, s in scores.items()},

@@ -8,7 +8,15 @@ import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.reproduction import claims, peers, placed_table, planted_table, results, verdicts
+from twodints_lib.reproduction import (
+    claims,
+    peers,
+    placed_table,
+    planted_table,
+    results,
+    transfer_table,
+    verdicts,
+)
 from twodints_lib.reproduction.results import class_dice, load_rows, mixture, row_difference
 from twodints_lib.runs import paper, pretrained, records, report, store
 from twodints_lib.runs.setup import begin
@@ -169,6 +177,10 @@ def text(name: str, start: str = "", data: str = "simulated", save: str | None =
         "placed": (
             placed_table.HEADER,
             lambda: placed_table.rows(results.load_study("placed")),
+        ),
+        "transfer": (
+            transfer_table.HEADER,
+            lambda: transfer_table.rows(results.load_study("transfer")),
         ),
         "doors": (report.DOOR_HEADER, report.door_rows),
         "claims": (claims.HEADER, lambda: claims.table(claims.settled())),

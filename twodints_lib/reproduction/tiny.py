@@ -16,7 +16,7 @@ from twodints_lib.runs import store
 from twodints_lib.runs.setup import Setup
 from twodints_lib.space import derive, networks, topology
 from twodints_lib.space.specs import DerivedSpec, SupernetSpec
-from twodints_lib.training import loop, search
+from twodints_lib.training import loop, search, ways
 from twodints_lib.training.patches import load_samples
 from twodints_lib.training.recipes import Recipe
 
@@ -90,7 +90,7 @@ def _fresh(setup, spec):
     return networks.build(spec).to(predict.device())
 
 
-def search_job(setup: Setup, plan: search.Plan) -> dict:
+def search_job(setup: Setup, plan: ways.Plan) -> dict:
     """Search the space; score all its networks with the weights of the supernet.
 
     `found` and `untouched` are the places in the table of what the searched alphas decode to and
@@ -107,7 +107,7 @@ def search_job(setup: Setup, plan: search.Plan) -> dict:
         if number % 33 == 0:
             log.info(f"inherited weights: {number} of {len(every)} scored")
     # The space is one of topologies: the decoded paths, all convolving, as in its table.
-    found = topology.decode(*search.alphas(net), net.names)["paths"]
+    found = topology.decode(*ways.alphas(net), net.names)["paths"]
     untouched = topology.decode(*search.untouched(setup), net.names)["paths"]
     origin = ("seed", "data", "data_hash", "commit", "hardware")
     return {key: record[key] for key in origin} | {

@@ -6,17 +6,14 @@ scored on the modality's other images, the same ones every time.
 
 from twodints_lib import files
 from twodints_lib.inference import predict
-from twodints_lib.reproduction.results import Records
 from twodints_lib.runs import records
 from twodints_lib.runs.setup import Setup
-from twodints_lib.scoring.statistics import Difference, paired_difference
 from twodints_lib.space import topology
 from twodints_lib.training import finetune, search
 
 COUNTS = (5, 10, 20)  # labelled images
 SCALE = {"channel_mul": 0.25, "val_start": 40}  # nothing is chosen by a score
 SHAPE = "unet"  # of the network: nothing is searched here
-HEADER = ("modality left out", "labelled images", "F1 on its other images", "gain", "seeds")
 
 
 def job(setup: Setup, modality: str, count: int) -> dict:
@@ -34,28 +31,3 @@ def job(setup: Setup, modality: str, count: int) -> dict:
     # The record is the study's: what the last training had of its own is told beside it.
     own = {k: made.pop(k) for k in ("settings", "data_hash")}
     return made | {"last_training": own}
-
-
-def gains(study: Records, modality: str) -> dict[int, Difference | None]:
-    """{labelled images: F1 with them minus F1 without}, paired by seed and image."""
-    every = {
-        n: records.scores_by_seed(
-            [r for r in study.values() if r["job"] == {"modality": modality, "count": n}], "f1"
-        )
-        for n in (0, *COUNTS)
-    }
-    return {n: paired_difference(every[n], every[0], least=1) for n in COUNTS}
-
-
-def rows(study: Records) -> list[tuple]:
-    """Every modality left out and every number of labelled images, under HEADER."""
-    found = []
-    for modality in dict.fromkeys(r["job"]["modality"] for r in study.values()):
-        gained = gains(study, modality)
-        for n in (0, *COUNTS):
-            told = {"modality": modality, "count": n}
-            some = [r for r in study.values() if r["job"] == told]
-            gain = gained.get(n)
-            f1 = f"{records.mean_score(some, 'f1'):.3f}" if some else ""
-            found.append((modality, n, f1, "" if gain is None else str(gain), len(some)))
-    return found

@@ -32,7 +32,7 @@ class Joint:
 
     What `fit` needs of a way to train: recipe, epoch(e) -> row of the history, check(loss) after
     it, settle() before the network is scored, counted(e), state_dict() and load_state_dict().
-    search.py has others.
+    ways.py and shrinking.py have others.
     """
 
     def __init__(self, net, samples, recipe: Recipe, seed: int):

@@ -1,6 +1,6 @@
 """How the networks of a table are trained and scored: one protocol for each table.
 
-Settings were chosen on networks and seeds that no table holds (docs/truth.md tells how).
+How the settings were chosen stands in docs/truth.md.
 """
 
 from dataclasses import dataclass, replace

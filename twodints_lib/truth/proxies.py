@@ -22,7 +22,7 @@ from twodints_lib.runs import environment
 from twodints_lib.space import derive, lattice, networks, topology
 from twodints_lib.space.specs import DerivedSpec
 from twodints_lib.targets.heads import head_of
-from twodints_lib.training import search
+from twodints_lib.training import ways
 from twodints_lib.training.patches import load_samples
 from twodints_lib.truth import table as tables
 from twodints_lib.truth.make import Batch, draw
@@ -112,7 +112,7 @@ def inherited(folder: Path, table: Table, score: Callable[[nn.Module], float]) -
 def chosen_by_alphas(folder: Path, table: Table) -> list[float]:
     """The logarithm of each network's probability under the path logits of a supernet's run."""
     net, _ = predict.load_network(folder)
-    return topology_likelihoods(search.alphas(net)[0], table)
+    return topology_likelihoods(ways.alphas(net)[0], table)
 
 
 def topology_likelihoods(log_alpha_a: np.ndarray, table: Table) -> list[float]:
@@ -163,7 +163,7 @@ def _told(run, protocol) -> str:
     spec, plan = record["parameters"]["spec"], record["parameters"].get("search", {})
     if spec["kind"] != "supernet" or spec.get("head", "3-class") != protocol.head:
         raise InputError(f"{run}: is no supernet with the head '{protocol.head}'; search one.")
-    words = [f"{k}={v}" for k, v in plan.items() if v != getattr(search.Plan(), k)]
+    words = [f"{k}={v}" for k, v in plan.items() if v != getattr(ways.Plan(), k)]
     return ", ".join([*words, f"seed {record['seed']}"])
 
 
