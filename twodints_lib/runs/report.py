@@ -34,6 +34,11 @@ def parameter_rows() -> list[tuple]:
     return rows
 
 
+def decimals(score: float | None) -> str:
+    """A score with three decimals, empty where there is none: no Dice where no image has a cell."""
+    return "" if score is None else f"{score:.3f}"
+
+
 def result_row(record: dict) -> tuple:
     """One trained network as a row under RESULT_HEADER."""
     m = record["metrics"]
@@ -42,7 +47,7 @@ def result_row(record: dict) -> tuple:
         f"{m['network_parameters']:,}",
         m["epochs"],
         f"{record['seconds']:.0f}",
-        "" if m["mean_dice"] is None else f"{m['mean_dice']:.3f}",
+        decimals(m["mean_dice"]),
         f"{m['mean_f1']:.3f}",
         f"{m['modality_mean_f1']:.3f}",
     )
