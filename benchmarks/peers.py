@@ -5,8 +5,8 @@ from scratch on the same images for the same CPU time, scored on the same valida
 
 A fifth of the training images of each modality is kept apart, the same for all: settings, weights
 and thresholds are chosen on it, and nobody trains on it. Settings are tried once a method, for a
-quarter of the time, and kept in records/peers/<method>-choice.json. Each training is one job with a
-record of its own, records/peers/<method>-seed-<n>.json: a job that has one is not run again. The
+quarter of the time, and kept in records/peers/<time>/<method>-choice.json. Each training is one job
+with a record of its own beside it, <method>-seed-<n>.json: a job that has one is not run again. The
 peers' environment is .venv-peers. `twodints table peers` shows what there is.
 """
 
@@ -217,8 +217,9 @@ def main() -> None:
     parser.add_argument("--cpu-seconds", type=float, default=2400)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--code", help="for searched: a file with the code")
-    parser.add_argument("--records", type=Path, default=files.ROOT / "records" / "peers")
+    parser.add_argument("--records", type=Path, help="by default records/peers/<CPU seconds>s")
     args = parser.parse_args()
+    home = args.records or files.ROOT / "records" / "peers" / f"{args.cpu_seconds:.0f}s"
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(args.threads)
     dataset = open_data(args.data)
     folder = store.runs_dir() / f"peers-{dataset.name}-{args.cpu_seconds:.0f}s"
@@ -232,9 +233,9 @@ def main() -> None:
             decides |= {"data_hash": dataset.hash, "cpu_seconds_each": args.cpu_seconds}
             decides |= {"spec": spec} if spec else {}
             if name == "otsu":
-                record = otsu(decides, job, args.records)
+                record = otsu(decides, job, home)
             else:
-                record = trained(name, seed, decides, job, args.records, more)
+                record = trained(name, seed, decides, job, home, more)
             f1_over, spent = record["metrics"]["modality_mean_f1"], json.dumps(record["seconds"])
             print(f"{name}, seed {seed}: F1 over modalities {f1_over:.3f}, seconds {spent}")
 
