@@ -99,7 +99,10 @@ def test_a_searched_code_is_read_from_a_spec_a_wrapper_and_a_run(tmp_path):
 
 def record(folder, method, seed, f1, **more):
     """A record as a job leaves it, of images a, b, c."""
-    told = {"method": method, "seed": seed, "seconds": {"cpu": 120, "wall": 400}} | more
+    told = {"method": method, "seed": seed, "seconds": {"cpu": 120, "wall": 400}}
+    told |= {"cpu_seconds_each": 120.0} | more
+    folder = folder / f"{told['cpu_seconds_each']:.0f}s"
+    folder.mkdir(exist_ok=True)
     images = {name: [None, f1 + offset] for name, offset in zip("abc", (0, 0.1, -0.1), strict=True)}
     told["metrics"] = {"modality_mean_f1": f1, "images": images}
     (folder / f"{method}-seed-{seed}.json").write_text(json.dumps(told))
@@ -113,7 +116,7 @@ def test_the_table_pools_seeds_and_pairs_them_with_ours(tmp_path):
         theirs |= record(tmp_path, "stardist", seed, 0.6)
         record(tmp_path, "searched", seed, 0.75, search_seconds=300)
     record(tmp_path, "otsu", 0, 0.2)
-    (tmp_path / "unet-choice.json").write_text("{}")  # no training of its own
+    (tmp_path / "120s" / "unet-choice.json").write_text("{}")  # no training of its own
     rows = {row[0]: dict(zip(table.HEADER, row, strict=True)) for row in table.rows(tmp_path)}
     assert list(rows) == [table.TITLES[m] for m in ("searched", "unet", "stardist", "otsu")]
     star, unet = rows["StarDist"], rows["UNet, ladder head"]
@@ -129,9 +132,20 @@ def test_one_seed_says_that_its_interval_is_over_images_alone(tmp_path):
     record(tmp_path, "unet", 1, 0.8)
     record(tmp_path, "cellpose", 1, 0.7)
     record(tmp_path, "stardist", 2, 0.7)
-    rows = {row[0]: row[6] for row in table.rows(tmp_path)}
+    rows = {row[0]: row[7] for row in table.rows(tmp_path)}
     assert rows["Cellpose 3"].endswith("over images alone")
     assert rows["StarDist"] == "no seed in common"
+
+
+def test_methods_are_compared_within_a_budget_and_the_longest_stands_first(tmp_path):
+    record(tmp_path, "unet", 1, 0.6)
+    record(tmp_path, "unet", 1, 0.7, cpu_seconds_each=480.0)
+    record(tmp_path, "cellpose", 1, 0.8)
+    told = [row[:2] + row[7:8] for row in table.rows(tmp_path)]
+    assert [line[:2] for line in told] == [
+        ("UNet, ladder head", 480), ("Cellpose 3", 120), ("UNet, ladder head", 120)
+    ]  # fmt: skip
+    assert told[1][2].startswith("-0.200 [")
 
 
 def test_no_record_is_an_empty_table(tmp_path):

@@ -1,4 +1,8 @@
-"""The table of peers, from records/peers/ alone: other methods beside ours, pooled over seeds."""
+"""The table of peers, from records/peers/ alone: other methods beside ours, pooled over seeds.
+
+Each budget of CPU time has a folder, and each of its methods a record a seed; methods are compared
+within a budget only.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +24,13 @@ TITLES = {
 }
 OURS = ("unet", "searched")
 HEADER = (
-    "method", "seeds", "CPU minutes, trained", "CPU minutes, searched", "F1 over modalities",
-    "seed by seed", "UNet minus this, 95 %", "searched minus this, 95 %",
+    "method", "budget, CPU seconds", "seeds", "CPU minutes, trained", "CPU minutes, searched",
+    "F1 over modalities", "seed by seed", "UNet minus this, 95 %", "searched minus this, 95 %",
 )  # fmt: skip
 
 
-def load_peers(folder: Path = HOME) -> dict[str, list[dict]]:
-    """{method: its records over seeds, in their order}; empty where none was run yet."""
+def load_peers(folder: Path) -> dict[str, list[dict]]:
+    """{method: its records over seeds, in their order} of one budget's folder."""
     found = {}
     for record in records.load_records(folder, "*-seed-*.json").values():
         found.setdefault(record["method"], []).append(record)
@@ -51,19 +55,27 @@ def gain(ours: Sequence[dict], theirs: Sequence[dict]) -> str:
     return "no seed in common" if found is None else str(found)
 
 
-def rows(folder: Path = HOME) -> list[tuple]:
-    """One row a method under HEADER, the best F1 over modalities first."""
-    every, lines = load_peers(folder), []
-    for method, some in every.items():
+def rows(home: Path = HOME) -> list[tuple]:
+    """One row a budget and method under HEADER: the longest budget and the best F1 first."""
+    every = [load_peers(folder) for folder in sorted(home.glob("*s")) if folder.is_dir()]
+    lines = [line for peers in every for line in budget_rows(peers)]
+    return sorted(lines, key=lambda line: (-line[1], -float(line[5])))
+
+
+def budget_rows(peers: dict[str, list[dict]]) -> list[tuple]:
+    """The rows of one budget, by method, each beside ours of the same budget."""
+    lines = []
+    for method, some in peers.items():
         scores = [r["metrics"]["modality_mean_f1"] for r in some]
         searched = some[0].get("search_seconds")
         lines.append((
             TITLES[method],
+            round(some[0]["cpu_seconds_each"]),
             len(some),
             minutes(some),
             "" if searched is None else f"{searched / 60:.1f}",
             f"{np.mean(scores):.3f}",
             ", ".join(f"{s:.3f}" for s in scores),
-            *(gain(every.get(name, ()), some) for name in OURS),
+            *(gain(peers.get(name, ()), some) for name in OURS),
         ))  # fmt: skip
-    return sorted(lines, key=lambda line: line[4], reverse=True)
+    return lines
