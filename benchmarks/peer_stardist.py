@@ -10,8 +10,9 @@ from peer_common import Clock, choose, finish, load, read_job
 from stardist import fill_label_holes
 from stardist.models import Config2D, StarDist2D
 
-# What its optimize_thresholds tries, in the order of its defaults.
-GRID = {"prob_thresh": (0.5, 0.3, 0.4, 0.6, 0.7), "nms_thresh": (0.4, 0.3, 0.5)}
+# What its optimize_thresholds tries, in the order of its defaults, and less: after a short training
+# its probabilities are still low.
+GRID = {"prob_thresh": (0.5, 0.3, 0.4, 0.6, 0.7, 0.2, 0.1), "nms_thresh": (0.4, 0.3, 0.5)}
 SIDE, STEPS, LEAST = 256, 100, min(GRID["prob_thresh"])
 
 
@@ -67,7 +68,8 @@ def main():
     x, y = [image_of(p) for p in fit], [fill_label_holes(p.labels) for p in fit]
     config = Config2D(
         n_rays=32, grid=(job.settings["grid"],) * 2, n_channel_in=3, train_epochs=100_000,
-        train_steps_per_epoch=STEPS, train_patch_size=(SIDE, SIDE), train_batch_size=4,
+        train_learning_rate=job.settings["learning_rate"], train_steps_per_epoch=STEPS,
+        train_patch_size=(SIDE, SIDE), train_batch_size=4,
         train_tensorboard=False, train_reduce_lr={"factor": 0.5, "patience": 6, "min_delta": 0},
     )  # fmt: skip
     model = StarDist2D(config, name="stardist", basedir=str(job.out))

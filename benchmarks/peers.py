@@ -63,7 +63,14 @@ METHODS = {
             {"rescale": True, "optimiser": "sgd"},
         ),
     ),
-    "stardist": Method("peer_stardist.py", ({"grid": 2}, {"grid": 4})),
+    "stardist": Method(
+        "peer_stardist.py",
+        (
+            {"grid": 2, "learning_rate": 3e-4},
+            {"grid": 4, "learning_rate": 3e-4},
+            {"grid": 4, "learning_rate": 1e-3},
+        ),
+    ),
     "instanseg": Method(
         "peer_instanseg.py", ({"binary_loss": "lovasz_hinge"}, {"binary_loss": "dice_loss"})
     ),

@@ -70,18 +70,18 @@ def test_a_job_is_made_once_and_refused_where_it_would_be_another(tmp_path):
 
 
 def test_settings_are_tried_at_a_quarter_of_the_time_and_the_best_kept(tmp_path, monkeypatch):
-    jobs = []
+    jobs, settings = [], peers.METHODS["stardist"].settings
 
     def run(job, program):
         jobs.append(job)
-        return {"choose_f1": 0.5 + (job.settings == {"grid": 4}), "seconds": {"cpu": 1, "wall": 2}}
+        return {"choose_f1": 0.5 + (job.settings == settings[1]), "seconds": {"cpu": 1, "wall": 2}}
 
     monkeypatch.setattr(peers, "run", run)
     job = peer_common.Job(tmp_path, tmp_path / "stardist", 80, 1, {})
-    assert peers.chosen("stardist", {"method": "stardist"}, job, tmp_path) == {"grid": 4}
-    assert peers.chosen("stardist", {"method": "stardist"}, job, tmp_path) == {"grid": 4}
-    assert [j.cpu_seconds for j in jobs] == [20, 20] and not any(j.final for j in jobs)
-    assert len({j.out for j in jobs}) == 2 and all(j.seed == 0 for j in jobs)
+    assert peers.chosen("stardist", {"method": "stardist"}, job, tmp_path) == settings[1]
+    assert peers.chosen("stardist", {"method": "stardist"}, job, tmp_path) == settings[1]
+    assert [j.cpu_seconds for j in jobs] == [20] * len(settings) and not any(j.final for j in jobs)
+    assert len({j.out for j in jobs}) == len(settings) and all(j.seed == 0 for j in jobs)
 
 
 def test_a_searched_code_is_read_from_a_spec_a_wrapper_and_a_run(tmp_path):
