@@ -207,6 +207,31 @@ def _runs_pool(args):
     print(pooling.pool(args.folder, args.csv))
 
 
+def _runs_list(args):
+    found = runs.shelf.select(args.words, args.older)
+    print(runs.text_table(runs.shelf.HEADER, [one.row for one in found]))
+    size = sum(one.bytes for one in found) / 2**20
+    print(f"{len(found):,} results, {size:,.0f} MiB")
+
+
+def _runs_show(args):
+    print(runs.text_table(("what", "value"), runs.shelf.show(args.name)))
+
+
+def _runs_delete(args):
+    if not args.words and not args.older:
+        raise InputError("runs delete: say which, as `runs list` takes it: a name, a kind, ...")
+    found = runs.shelf.select(args.words, args.older)
+    if not found:
+        raise InputError(f"{' '.join(args.words)}: no result is meant; `twodints runs list`.")
+    if not args.yes:
+        _runs_list(args)
+        print("Nothing is deleted yet: add --yes to delete these.")
+        return
+    count, size = runs.shelf.delete(found)
+    print(f"{count:,} results deleted, {size / 2**20:,.0f} MiB")
+
+
 def _exercises(args):
     from twodints_lib import exercises
 
@@ -240,6 +265,11 @@ DATA = ("--data", _value("a data set's name or a folder of yours", default="simu
 NAME = ("name", _value("a data set's name"))
 SOURCE = ("--from", _value("a folder that has the sources or the set", dest="source"))
 RELABEL = ("--relabel", _flag("of masks make instances: each piece is a cell"))
+WHICH = ("words", _value(
+    "a name's beginning, a kind (unet), a preset, a data set, seed=1, unfinished, broken; "
+    "of several all must hold", nargs="*",
+))  # fmt: skip
+OLDER = ("--older", _value("not changed for so many days", type=float, default=0))
 JSON = ("--json", _flag("print JSON instead of text"))
 # Each command: its words, what it is for, the function, its arguments as argparse takes them.
 COMMANDS = (
@@ -253,7 +283,14 @@ COMMANDS = (
         ("--refresh", _flag("renew committed notebooks and records")),
         ("--row", _many("NAME", "train a row of Table 4 at this scale, or all; no notebooks")),
     )),
-    ("runs", "results for a class: one file of them, and a class's seeds in one table", None, ()),
+    ("runs", "the results in the store, and those of a class", None, ()),
+    ("runs list", "what the store holds", _runs_list, (WHICH, OLDER)),
+    ("runs show", "the record of one result", _runs_show, (
+        ("name", _value("its name, or how it begins")),
+    )),
+    ("runs delete", "remove results for good", _runs_delete, (
+        WHICH, OLDER, ("--yes", _flag("delete what is listed without it")),
+    )),
     ("runs pack", "put what a course run trained into one file", _runs_pack, (
         ("file", _value("a new file, NAME.zip")),
         ("--from", _value("the run's folder (default: the last)", dest="source")),

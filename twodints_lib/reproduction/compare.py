@@ -11,7 +11,7 @@ import pandas as pd
 
 from twodints_lib import files
 from twodints_lib.errors import InputError
-from twodints_lib.runs import report
+from twodints_lib.runs import report, shelf
 from twodints_lib.runs.records import flat, image_scores
 from twodints_lib.scoring.statistics import Difference, paired_difference
 from twodints_lib.space import topology
@@ -30,8 +30,12 @@ WORDS = ("B better on these images", "A better on these images", "no evidence of
 
 
 def read_run(run: str | Path) -> dict:
-    """A run's record; with its path, its short name, and the history where there is one."""
+    """A run's record; with its path, its short name, and the history where there is one.
+
+    A name that is no path is looked for in the store, as `twodints runs list` shows it.
+    """
     path = Path(run)
+    path = path if path.exists() or path.name != str(run) else shelf.find(str(run))
     path = path / "record.json" if path.is_dir() else path
     record = files.read_json(path)
     if not isinstance(record, dict) or "metrics" not in record:

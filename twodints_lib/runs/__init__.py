@@ -4,7 +4,8 @@
 a first look, a laptop and the paper; `runs_dir` is where results go; `look` checks this machine.
 `ROWS` are the rows of the paper's tables as printed; `text_table` and `markdown` print any table.
 The modules `settings, setup, store, doctor, environment, kernels, notebooks, packing` (results as
-one file), `paper, pretrained` (networks that come with the project) and `report` hold the rest.
+one file), `paper, pretrained` (networks that come with the project), `report` and
+`shelf` (what is in the store) hold the rest.
 """
 
 import lazy_loader
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "report",
         "settings",
         "setup",
+        "shelf",
         "store",
     ],
     submod_attrs={
