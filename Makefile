@@ -8,7 +8,8 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup course test lab book slides notebooks study table-of-truth bench bench-gpu \
-	bench-instances bench-peers bench-loader bench-errors sweep check-corpus check-sweep lint format clean distclean
+	bench-instances bench-peers bench-loader bench-errors sweep check-corpus \
+	check-folders check-sweep lint format clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +73,9 @@ sweep: setup .venv-sweep/ready  ## rows x seeds by Snakemake: PRESET=quarter DAT
 
 check-corpus: setup  ## odd and bad files at every door: records/check-corpus.json
 	@$(BIN)/python benchmarks/corpus.py
+
+check-folders: setup  ## odd folders through every notebook: records/check-folders.json
+	@$(BIN)/python benchmarks/folders.py
 
 check-sweep: setup .venv-sweep/ready  ## kill a sweep, start it again: records/check-sweep.json
 	@$(BIN)/python benchmarks/sweep_check.py
